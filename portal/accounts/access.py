@@ -1,0 +1,140 @@
+"""Who may do what: the one table that pages, API, admin, docs and the generated role x route test all read.
+
+Closed by default: a route that is not in ``ROUTES`` answers nobody, and a role has only what ``ROLE_ACTIONS`` gives it.
+Actions are Django permission strings, so ``user.has_perm(Action.REVIEW_CASE)`` and the admin read the same table.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from django.db import models
+
+
+class Role(models.TextChoices):
+    ADMINISTRATOR = "administrator", "Administrator"
+    LEAD = "lead", "Lead radiologist"
+    RADIOLOGIST = "radiologist", "Radiologist"
+    SUBMITTER = "submitter", "Submitter"
+    AUDITOR = "auditor", "Auditor"
+
+
+class Action(StrEnum):
+    VIEW_CASE = "cases.view_case"
+    ADD_CASE = "cases.add_case"
+    ADD_LAB_RESULT = "cases.add_labresult"
+    REVIEW_CASE = "cases.review_case"
+    TAKE_OVER_CASE = "cases.take_over_case"
+    RETRY_RUN = "inference.retry_run"
+    VIEW_MODEL = "inference.view_modelversion"
+    OWN_TOKENS = "accounts.own_tokens"
+    VIEW_AUDIT = "audit.view_auditevent"
+    ACCESS_ADMIN = "accounts.access_admin"
+
+
+_READER = {
+    Action.VIEW_CASE,
+    Action.ADD_CASE,
+    Action.ADD_LAB_RESULT,
+    Action.REVIEW_CASE,
+    Action.RETRY_RUN,
+    Action.VIEW_MODEL,
+    Action.OWN_TOKENS,
+}
+ROLE_ACTIONS: dict[Role, frozenset[str]] = {
+    Role.RADIOLOGIST: frozenset(_READER),
+    Role.LEAD: frozenset(_READER | {Action.TAKE_OVER_CASE}),
+    Role.SUBMITTER: frozenset(
+        {Action.VIEW_CASE, Action.ADD_CASE, Action.ADD_LAB_RESULT, Action.VIEW_MODEL, Action.OWN_TOKENS}
+    ),
+    Role.AUDITOR: frozenset({Action.VIEW_AUDIT, Action.VIEW_MODEL}),
+    # Manages people, places, tokens and models; sees no patient data unless a group is given that permission.
+    Role.ADMINISTRATOR: frozenset(
+        {Action.ACCESS_ADMIN, Action.VIEW_MODEL}
+        | {f"accounts.{verb}_{model}" for verb in ("view", "add", "change") for model in ("user", "facility")}
+        | {f"auth.{verb}_group" for verb in ("view", "add", "change", "delete")}
+        | {"knox.view_authtoken", "knox.delete_authtoken"}
+        | {"axes.view_accessattempt", "axes.delete_accessattempt"}
+        | {f"inference.view_{model}" for model in ("network", "modelversion", "pipeline", "pipelinemember")}
+        | {"inference.change_pipeline"}
+    ),
+}
+
+
+class Anyone(StrEnum):
+    """Rules that no role decides."""
+
+    PUBLIC = "public"
+    SIGNED_IN = "signed in"
+
+
+Rule = Action | Anyone
+Rules = Rule | dict[str, Rule]
+
+# Route name -> rule, or rule by HTTP method. "admin:*" covers Django admin, which checks model permissions itself.
+ROUTES: dict[str, Rules] = {
+    "healthz": Anyone.PUBLIC,
+    "readyz": Anyone.PUBLIC,
+    "login": Anyone.PUBLIC,
+    "logout": Anyone.SIGNED_IN,
+    "password_change": Anyone.SIGNED_IN,
+    "password_change_done": Anyone.SIGNED_IN,
+    "home": Anyone.SIGNED_IN,
+    "tokens": Action.OWN_TOKENS,
+    "token-revoke": Action.OWN_TOKENS,
+    "audit": Action.VIEW_AUDIT,
+    "admin:*": Action.ACCESS_ADMIN,
+    "cases:worklist": Action.VIEW_CASE,
+    "cases:claim-next": Action.REVIEW_CASE,
+    "cases:case": Action.VIEW_CASE,
+    "cases:claim": Action.REVIEW_CASE,
+    "cases:release": Action.REVIEW_CASE,
+    "cases:review": Action.REVIEW_CASE,
+    "cases:sign": Action.REVIEW_CASE,
+    "cases:upload": Action.ADD_CASE,
+    "cases:lab-result-add": Action.ADD_LAB_RESULT,
+    "cases:radiograph-preview": Action.VIEW_CASE,
+    "cases:radiograph-original": Action.VIEW_CASE,
+    "inference:results": Action.VIEW_CASE,
+    "inference:heatmap": Action.VIEW_CASE,
+    "inference:run-retry": Action.RETRY_RUN,
+    "inference:model-list": Action.VIEW_MODEL,
+    "inference:model": Action.VIEW_MODEL,
+    "api:schema": Anyone.SIGNED_IN,
+    "api:docs": Anyone.SIGNED_IN,
+    "api:patient-list": {"GET": Action.VIEW_CASE, "POST": Action.ADD_CASE},
+    "api:patient-detail": Action.VIEW_CASE,
+    "api:patient-lab-results": {"GET": Action.VIEW_CASE, "POST": Action.ADD_LAB_RESULT},
+    "api:case-list": {"GET": Action.VIEW_CASE, "POST": Action.ADD_CASE},
+    "api:case-detail": Action.VIEW_CASE,
+    "api:case-images": {"GET": Action.VIEW_CASE, "POST": Action.ADD_CASE},
+    "api:batch-list": {"GET": Action.VIEW_CASE, "POST": Action.ADD_CASE},
+    "api:batch-detail": Action.VIEW_CASE,
+    "api:radiograph-detail": Action.VIEW_CASE,
+    "api:radiograph-preview": Action.VIEW_CASE,
+    "api:run-list": Action.VIEW_CASE,
+    "api:run-detail": Action.VIEW_CASE,
+    "api:run-retry": Action.RETRY_RUN,
+    "api:heatmap-image": Action.VIEW_CASE,
+    "api:model-list": Action.VIEW_MODEL,
+}
+
+
+def rule_for(view_name: str, method: str) -> Rule | None:
+    """The rule of a route, or None for a route nobody listed (which is then refused)."""
+    namespace = view_name.partition(":")[0]
+    rules = ROUTES.get(view_name, ROUTES.get(f"{namespace}:*"))
+    if isinstance(rules, dict):
+        return rules.get("GET" if method in {"HEAD", "OPTIONS"} else method)
+    return rules
+
+
+def allows(rule: Rule | None, user) -> bool:
+    """Whether ``user`` (possibly anonymous) passes ``rule``; None passes nobody."""
+    if rule is None:
+        return False
+    if rule is Anyone.PUBLIC:
+        return True
+    if not (user.is_authenticated and user.is_active):
+        return False
+    return rule is Anyone.SIGNED_IN or user.has_perm(rule)

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.forms import AdminUserCreationForm
+
+from portal.accounts.models import Facility, User
+
+
+@admin.register(Facility)
+class FacilityAdmin(admin.ModelAdmin):
+    list_display = ["name", "is_active", "created_at"]
+    readonly_fields = ["uid", "created_at"]
+    search_fields = ["name"]
+
+
+@admin.register(User)
+class PortalUserAdmin(UserAdmin):
+    add_form = AdminUserCreationForm
+    list_display = ["username", "first_name", "last_name", "role", "facility", "is_active", "last_login"]
+    list_filter = ["role", "facility", "is_active"]
+    search_fields = ["username", "first_name", "last_name", "email"]
+    list_select_related = ["facility"]
+    filter_horizontal = ["groups"]
+    readonly_fields = ["uid", "last_login", "date_joined"]
+    fieldsets = [
+        (None, {"fields": ["username", "password", "uid"]}),
+        ("Person", {"fields": ["first_name", "last_name", "email"]}),
+        ("Rights", {"fields": ["role", "facility", "groups", "is_active"]}),
+        ("Dates", {"fields": ["last_login", "date_joined"]}),
+    ]
+    add_fieldsets = [
+        (None, {"classes": ["wide"], "fields": ["username", "usable_password", "password1", "password2"]}),
+        ("Rights", {"fields": ["role", "facility"]}),
+    ]

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from django.contrib import messages
+from django.shortcuts import get_object_or_404, redirect
+from django.views import View
+from django.views.generic import TemplateView
+from knox.models import get_token_model
+
+from portal.audit.models import Event
+from portal.audit.services import record
+
+
+class TokensView(TemplateView):
+    """The user's own API tokens. A new one is shown once; the database keeps only its hash."""
+
+    template_name = "accounts/tokens.html"
+
+    def get_context_data(self, **kwargs):
+        tokens = get_token_model().objects.filter(user=self.request.user).order_by("-created")
+        return super().get_context_data(**kwargs, tokens=tokens)
+
+    def post(self, request, *args, **kwargs):
+        _, token = get_token_model().objects.create(user=request.user)
+        record(Event.CREATED_TOKEN, actor=request.user, obj=request.user, request=request)
+        return self.render_to_response(self.get_context_data(new_token=token))
+
+
+class RevokeTokenView(View):
+    def post(self, request, token_key: str):
+        get_object_or_404(get_token_model(), user=request.user, token_key=token_key).delete()
+        record(Event.REVOKED_TOKEN, actor=request.user, obj=request.user, request=request)
+        messages.success(request, "The token no longer works.")
+        return redirect("tokens")

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+
+from portal.accounts.models import Facility
+from portal.append_only import AppendOnly
+
+
+class Event(models.TextChoices):
+    SIGNED_IN = "signed_in", "signed in"
+    SIGNED_OUT = "signed_out", "signed out"
+    SIGN_IN_FAILED = "sign_in_failed", "failed to sign in"
+    LISTED_CASES = "listed_cases", "listed cases"
+    VIEWED_CASE = "viewed_case", "viewed a case"
+    VIEWED_PATIENT = "viewed_patient", "viewed a patient"
+    VIEWED_IMAGE = "viewed_image", "viewed an image"
+    VIEWED_HEATMAP = "viewed_heatmap", "viewed a heatmap"
+    VIEWED_PREDICTION = "viewed_prediction", "viewed a prediction"
+    CREATED_PATIENT = "created_patient", "created a patient"
+    CHANGED_PATIENT = "changed_patient", "changed a patient"
+    SUBMITTED_IMAGE = "submitted_image", "submitted an image"
+    ADDED_LAB_RESULT = "added_lab_result", "added a lab result"
+    CLAIMED_CASE = "claimed_case", "claimed a case"
+    RELEASED_CASE = "released_case", "released a case"
+    REVIEWED_CASE = "reviewed_case", "saved a review"
+    SIGNED_CASE = "signed_case", "signed a case"
+    RETRIED_RUN = "retried_run", "retried a run"
+    VIEWED_AUDIT = "viewed_audit", "viewed the audit trail"
+    CREATED_TOKEN = "created_token", "created a token"  # noqa: S105 - an event, not a secret
+    REVOKED_TOKEN = "revoked_token", "revoked a token"  # noqa: S105
+    VIEWED_ADMIN = "viewed_admin", "viewed a clinical record in the admin"
+
+
+class AuditEvent(AppendOnly):
+    """Who did or saw what, and when. Holds identifiers, never names or results."""
+
+    uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    at = models.DateTimeField(auto_now_add=True, db_index=True)
+    event = models.CharField(max_length=30, choices=Event.choices)
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    facility = models.ForeignKey(Facility, models.PROTECT, null=True, related_name="+")
+    object_type = models.CharField(max_length=40, blank=True)
+    object_uid = models.UUIDField(null=True, db_index=True)
+    ip_address = models.GenericIPAddressField(null=True)
+    detail = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(condition=models.Q(event__in=Event.values), name="audit_event_is_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_event_display()} {self.object_type} {self.object_uid or ''}".strip()

@@ -1,0 +1,38 @@
+"""The only way out for stored files: after the view has checked who asks."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from django.conf import settings
+from django.core.files.storage import default_storage
+from django.http import FileResponse, HttpResponse, HttpResponseBase
+
+INTERNAL_LOCATION = "/protected/"  # nginx serves it to nobody but X-Accel-Redirect, see docker/
+
+
+def stored_file(name: str, *, media_type: str, etag: str, download_name: str = "") -> HttpResponseBase:
+    """A response with a stored file; the caller has checked the permission.
+
+    Args:
+        name: Name in the default storage.
+        media_type: Content-Type to answer with.
+        etag: SHA-256 of the content; names never change their content, so browsers may keep it privately.
+        download_name: Makes it a download under this name.
+
+    Raises:
+        FileNotFoundError: The file is gone from storage.
+    """
+    if settings.MEDIA_SERVING == "x-accel":
+        response: HttpResponseBase = HttpResponse()
+        response["X-Accel-Redirect"] = INTERNAL_LOCATION + quote(name)
+    else:
+        response = FileResponse(default_storage.open(name))
+    response["Content-Type"] = media_type
+    response["ETag"] = f'"{etag}"'
+    # Asked again on every use, so that a right that was taken away takes effect; unchanged content is not sent again.
+    response["Cache-Control"] = "private, no-cache"
+    response["X-Content-Type-Options"] = "nosniff"
+    if download_name:
+        response["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(download_name)}"
+    return response

@@ -1,0 +1,48 @@
+"""PostgreSQL, Redis, nginx in front. Refuses to start without its secrets; .env.example lists every variable."""
+
+from __future__ import annotations
+
+from portal.settings.base import *
+from portal.settings.base import RUN_LEASE_SECONDS, env
+
+DEBUG = False
+EMBEDDED = False
+SECRET_KEY = env("SECRET_KEY")
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS")
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+
+DATABASES = {"default": env.db("DATABASE_URL")}
+DATABASES["default"].update(
+    CONN_MAX_AGE=env.int("DATABASE_CONN_MAX_AGE", default=60),
+    CONN_HEALTH_CHECKS=True,
+    OPTIONS={
+        "connect_timeout": 3,
+        "options": "-c statement_timeout=15000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=30000",
+    },
+)
+
+CELERY_BROKER_URL = env("REDIS_URL")
+CELERY_BROKER_CONNECTION_TIMEOUT = 2
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": RUN_LEASE_SECONDS * 8,
+    "socket_timeout": 2,
+    "socket_connect_timeout": 2,
+    "retry_on_timeout": False,
+}
+
+MEDIA_SERVING = env("MEDIA_SERVING", default="x-accel")
+
+# TLS ends at nginx, which sets X-Forwarded-Proto. SECURE_SSL=false serves an intranet without it (not recommended).
+SECURE_SSL = env.bool("SECURE_SSL", default=True)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SECURE_SSL_REDIRECT = SECURE_SSL
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SESSION_COOKIE_SECURE = SECURE_SSL
+CSRF_COOKIE_SECURE = SECURE_SSL
+SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", default=31536000) if SECURE_SSL else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_SSL
+SECURE_HSTS_PRELOAD = SECURE_SSL
+
+# The proxy is the only client: axes locks out by the address that it reports.
+AXES_IPWARE_PROXY_COUNT = env.int("PROXY_COUNT", default=1)
+AXES_IPWARE_META_PRECEDENCE_ORDER = ["HTTP_X_FORWARDED_FOR", "REMOTE_ADDR"]

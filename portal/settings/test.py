@@ -1,0 +1,24 @@
+"""The test suite: production's database and broker (private ones, see scripts/with_services.py), test-sized secrets."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from portal.settings.base import *
+from portal.settings.base import STORAGES, env
+
+DEBUG = False
+EMBEDDED = False
+SECRET_KEY = "only-for-the-test-suite-and-never-for-anything-else-0123456789"  # noqa: S105 - not a secret
+ALLOWED_HOSTS = ["testserver", "127.0.0.1", "localhost"]
+DATABASES = {"default": env.db("DATABASE_URL", default="postgres://portal@127.0.0.1:5432/portal")}
+CELERY_BROKER_URL = env("REDIS_URL", default="redis://127.0.0.1:6379/0")
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+STORAGES = {**STORAGES, "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
+WHITENOISE_AUTOREFRESH = True
+WHITENOISE_USE_FINDERS = True
+
+_SCRATCH = Path(tempfile.mkdtemp(prefix="cxr-portal-test-"))
+MEDIA_ROOT = _SCRATCH / "media"
+INTAKE_TMP_DIR = _SCRATCH / "intake"

@@ -1,0 +1,69 @@
+"""The one way a status moves: along the model's transition table, safe when two processes race, leaving a history row."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models, transaction
+from django.db.models import Q
+
+from portal.append_only import AppendOnly
+from portal.errors import Conflict
+
+
+class IllegalTransition(Conflict):
+    """The transition table has no such move."""
+
+    code = "illegal_transition"
+
+
+class StaleStatus(Conflict):
+    """Somebody else moved it first."""
+
+    code = "stale"
+
+
+class StatusChange(AppendOnly):
+    """History of one status field; concrete models add ``subject`` with ``related_name="status_changes"``."""
+
+    old = models.CharField(max_length=20)
+    new = models.CharField(max_length=20)
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    reason = models.CharField(max_length=200, blank=True)
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        abstract = True
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.old} -> {self.new}"
+
+
+@transaction.atomic
+def change_status(obj, new: str, *, actor=None, reason: str = "", only_if: Q | None = None, **changes) -> None:
+    """Moves ``obj.status`` to ``new`` together with other columns, if the row still is as we know it.
+
+    Args:
+        obj: An instance whose model has ``TRANSITIONS`` (status -> allowed next ones) and ``status_changes``.
+        new: The status to move to.
+        actor: The user who caused it; None for the system.
+        reason: Kept in the history, at most 200 characters.
+        only_if: A further condition on the row, such as a lease token (fencing).
+        **changes: Columns written in the same UPDATE.
+
+    Raises:
+        IllegalTransition: The table does not allow this move.
+        StaleStatus: The row has changed since ``obj`` was read, or ``only_if`` no longer holds.
+    """
+    old = obj.status
+    kind = obj._meta.verbose_name
+    if new not in obj.TRANSITIONS[old]:
+        raise IllegalTransition(f"A {kind} that is {obj.get_status_display().lower()} cannot become {new}.")
+    rows = type(obj)._base_manager.filter(only_if or Q(), pk=obj.pk, status=old)
+    if not rows.update(status=new, **changes):
+        raise StaleStatus(f"This {kind} has been changed by somebody else in the meantime.")
+    obj.status = new
+    for name, value in changes.items():
+        if not hasattr(value, "resolve_expression"):  # what the database computes is not known here
+            setattr(obj, name, value)
+    obj.status_changes.create(old=old, new=new, actor=actor, reason=reason[:200])
