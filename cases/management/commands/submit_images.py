@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import re
+from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from django.contrib.auth import get_user_model
+from django.core.management.base import BaseCommand, CommandError
+
+from cases.intake.upload import received
+from cases.phantoms import demo_set
+from cases.services import CaseDetails, PatientDetails, accept_image, find_or_create_patient
+from portal.accounts.access import Action
+from portal.errors import DomainError
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".dcm", ""}
+
+
+class Command(BaseCommand):
+    help = "Submits the images of a folder, one patient and case each, through the same intake as an upload."
+
+    def add_arguments(self, parser):
+        parser.add_argument("folder", type=Path, nargs="?")
+        parser.add_argument("--phantoms", action="store_true", help="draw synthetic phantoms instead of reading a folder")
+        parser.add_argument("--user", required=True, help="name of the user who submits")
+
+    def handle(self, *args, folder: Path | None, phantoms: bool, user: str, **options):
+        submitter = get_user_model().objects.filter(username=user, is_active=True).first()
+        if submitter is None or submitter.facility is None or not submitter.has_perm(Action.ADD_CASE):
+            raise CommandError(f"There is no user {user!r} who may submit images.")
+        if phantoms == (folder is not None):
+            raise CommandError("Give either a folder or --phantoms.")
+        with TemporaryDirectory(prefix="phantoms-") as drawn:
+            self.submit_all(self.draw(Path(drawn)) if phantoms else self.find(folder), submitter, phantoms)
+
+    def find(self, folder: Path) -> list[Path]:
+        if not folder.is_dir():
+            raise CommandError(f"There is no folder {folder}.")
+        files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix.lower() in SUFFIXES]
+        if not files:
+            raise CommandError(f"There are no JPEG, PNG or DICOM files in {folder}.")
+        return files
+
+    def draw(self, folder: Path) -> list[Path]:
+        for name, content in demo_set().items():
+            (folder / name).write_bytes(content)
+        return sorted(folder.iterdir())
+
+    def submit_all(self, files: list[Path], submitter, synthetic: bool) -> None:
+        refused = 0
+        for number, path in enumerate(files, start=1):
+            try:
+                outcome = "submitted" if self.submit(path, submitter, synthetic) else "already there"
+            except DomainError as error:
+                outcome, refused = f"not taken: {error}", refused + 1
+            self.stdout.write(f"[{number}/{len(files)}] {path.name}: {outcome}")
+        self.stdout.write(f"{len(files) - refused} of {len(files)} images are in the portal.")
+
+    def submit(self, path: Path, submitter, synthetic: bool) -> bool:
+        """One image of one patient, named after the file; gives whether it was new."""
+        number = re.sub(r"[^A-Za-z0-9]+", "-", path.stem).strip("-").upper()[:60] or "UNNAMED"
+        details = PatientDetails(
+            medical_record_number=number,
+            family_name="Phantom" if synthetic else "Sample",
+            given_name=number.title(),
+            birth_date=date(1970, 1, 1) if synthetic else None,
+        )
+        with path.open("rb") as file, received(file, name=path.name) as upload:
+            patient, _ = find_or_create_patient(facility=submitter.facility, details=details, actor=submitter)
+            case = CaseDetails(indication="Demonstration", is_synthetic=synthetic)
+            return accept_image(received=upload, patient=patient, target=case, actor=submitter).created

@@ -1,0 +1,20 @@
+from cases.models.batches import Batch, BatchItem
+from cases.models.cases import AiStatus, Case, CaseStatusChange, Priority
+from cases.models.patients import LabResult, Patient, Sex
+from cases.models.radiographs import Radiograph
+from cases.models.reviews import ReadLabel, Review
+
+__all__ = [
+    "AiStatus",
+    "Batch",
+    "BatchItem",
+    "Case",
+    "CaseStatusChange",
+    "LabResult",
+    "Patient",
+    "Priority",
+    "Radiograph",
+    "ReadLabel",
+    "Review",
+    "Sex",
+]

@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import uuid
+from typing import Self
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.urls import reverse
+from django.utils import timezone
+
+from cases.models.patients import Patient
+from cases.models.scoping import FacilityScopedQuerySet
+from portal.accounts.models import Facility
+from portal.status import StatusChange
+
+
+class Priority(models.IntegerChoices):
+    STAT = 1, "Stat"
+    URGENT = 2, "Urgent"
+    ROUTINE = 3, "Routine"
+
+
+class AiStatus(models.TextChoices):
+    """What the pipelines have made of a case so far; the runs decide it (``inference.services``)."""
+
+    OFF = "off", "AI off"
+    QUEUED = "queued", "Queued"
+    RUNNING = "running", "Running"
+    READY = "ready", "Ready"
+    REFUSED = "refused", "Not eligible"
+    FAILED = "failed", "Failed"
+
+    @property
+    def is_final(self) -> bool:
+        return self not in {AiStatus.QUEUED, AiStatus.RUNNING}
+
+    @property
+    def tone(self) -> str:
+        """Bootstrap colour of the badge; the word always stands beside it."""
+        return {"queued": "secondary", "running": "info", "ready": "success", "failed": "danger"}.get(self, "warning")
+
+
+class CaseQuerySet(FacilityScopedQuerySet):
+    def awaiting_review(self) -> Self:
+        """Everything that is not signed: AI being slow, refused or failed keeps no case from its reader."""
+        return self.exclude(status=Case.Status.SIGNED)
+
+    def for_worklist(self) -> Self:
+        """With all that a row shows, in reading order."""
+        return self.select_related("patient", "claimed_by").order_by("priority", "received_at", "id")
+
+
+class Case(models.Model):
+    """One imaging episode to be read. ``status`` is the reader's side; ``ai_*`` repeats what its runs concluded."""
+
+    class Status(models.TextChoices):
+        TO_READ = "to_read", "To read"
+        IN_REVIEW = "in_review", "In review"
+        SIGNED = "signed", "Signed"
+
+    TRANSITIONS = {
+        Status.TO_READ: {Status.IN_REVIEW},
+        Status.IN_REVIEW: {Status.TO_READ, Status.SIGNED},
+        Status.SIGNED: set(),
+    }
+
+    uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    facility = models.ForeignKey(Facility, models.PROTECT, related_name="cases")
+    patient = models.ForeignKey(Patient, models.PROTECT, related_name="cases")
+    accession_number = models.CharField(max_length=64, blank=True)
+    indication = models.CharField(max_length=500, blank=True)
+    priority = models.PositiveSmallIntegerField(choices=Priority.choices, default=Priority.ROUTINE)
+    symptom_onset = models.DateField(null=True, blank=True)
+    is_synthetic = models.BooleanField(default=False, help_text="Drawn by code for a demonstration; no patient.")
+    received_at = models.DateTimeField(default=timezone.now)
+    submitted_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.TO_READ)
+    claimed_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="claimed_cases")
+    claimed_until = models.DateTimeField(null=True)
+
+    ai_status = models.CharField(max_length=10, choices=AiStatus.choices, default=AiStatus.OFF)
+    ai_label = models.CharField(max_length=40, blank=True)
+    ai_probability = models.FloatField(null=True)
+
+    objects = CaseQuerySet.as_manager()
+
+    class Meta:
+        permissions = [("review_case", "Can review cases"), ("take_over_case", "Can take over a claimed case")]
+        indexes = [
+            models.Index(fields=["facility", "status", "priority", "received_at", "id"], name="case_worklist"),
+            models.Index(fields=["facility", "-received_at", "-id"], name="case_newest"),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["facility", "accession_number"],
+                condition=~Q(accession_number=""),
+                name="case_accession_unique_in_facility",
+            ),
+            models.CheckConstraint(condition=Q(priority__in=[1, 2, 3]), name="case_priority_is_known"),
+            models.CheckConstraint(
+                condition=Q(status="in_review", claimed_by__isnull=False, claimed_until__isnull=False)
+                | (~Q(status="in_review") & Q(claimed_by__isnull=True, claimed_until__isnull=True)),
+                name="case_in_review_has_a_reader",
+            ),
+            models.CheckConstraint(condition=Q(status__in=["to_read", "in_review", "signed"]), name="case_status_is_known"),
+            models.CheckConstraint(condition=Q(ai_status__in=AiStatus.values), name="case_ai_status_is_known"),
+            models.CheckConstraint(
+                condition=Q(ai_status="ready", ai_probability__gte=0, ai_probability__lte=1) & ~Q(ai_label="")
+                | ~Q(ai_status="ready") & Q(ai_probability__isnull=True, ai_label=""),
+                name="case_ai_ready_has_a_label",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Case {self.uid}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("cases:case", args=[self.uid])
+
+    @property
+    def is_claimed(self) -> bool:
+        """Held by a reader whose claim has not run out."""
+        return self.claimed_until is not None and self.claimed_until > timezone.now()
+
+    @property
+    def ai(self) -> AiStatus:
+        return AiStatus(self.ai_status)
+
+    @property
+    def patient_age_years(self) -> int | None:
+        return self.patient.age_on(self.received_at.date())
+
+
+class CaseStatusChange(StatusChange):
+    subject = models.ForeignKey(Case, models.PROTECT, related_name="status_changes")

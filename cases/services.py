@@ -1,0 +1,333 @@
+"""What is written when images arrive. Page, API and commands all call these; each rule stands here once."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+
+from django.core.files.base import ContentFile, File
+from django.core.files.storage import default_storage
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from cases import dispatch
+from cases.intake.sandbox import Decoded, decode_safely
+from cases.intake.upload import ReceivedFile
+from cases.models import AiStatus, Case, LabResult, Patient, Priority, Radiograph, Sex
+from cases.storage import original_name, preview_name
+from portal.audit.models import Event
+from portal.audit.services import record
+from portal.errors import Conflict, DomainError
+
+logger = logging.getLogger(__name__)
+
+
+class PatientMismatch(Conflict):
+    code = "patient_mismatch"
+    remedy = "Check the medical record number; correct the patient's details first if they were wrong."
+
+
+class ImageOfAnotherPatient(Conflict):
+    code = "image_of_another_patient"
+    remedy = "Check which patient this image belongs to; nothing was stored."
+
+
+class AccessionTaken(Conflict):
+    code = "accession_taken"
+    remedy = "Check the accession number; it belongs to one case of one patient."
+
+
+class InvalidDetails(DomainError):
+    code = "invalid_details"
+    status = 400
+    remedy = "Correct it and send it again."
+
+
+@dataclass(frozen=True)
+class PatientDetails:
+    """How a sender names a patient; blank means "not said"."""
+
+    medical_record_number: str
+    family_name: str = ""
+    given_name: str = ""
+    birth_date: date | None = None
+    sex: str = ""
+
+
+@dataclass(frozen=True)
+class CaseDetails:
+    accession_number: str = ""
+    indication: str = ""
+    priority: int = Priority.ROUTINE
+    symptom_onset: date | None = None
+    is_synthetic: bool = False
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """An accepted image; ``created`` is False when the same bytes were there already."""
+
+    radiograph: Radiograph
+    created: bool
+
+    @property
+    def case(self) -> Case:
+        return self.radiograph.case
+
+
+def _checked_day(day: date | None, what: str) -> None:
+    if day is not None and not date(1880, 1, 1) <= day <= timezone.now().date() + timedelta(days=1):
+        raise InvalidDetails(f"The {what} is not a possible date.")
+
+
+@transaction.atomic
+def find_or_create_patient(*, facility, details: PatientDetails, actor, request=None) -> tuple[Patient, bool]:
+    """The facility's patient with this record number, created if there is none, blanks filled in.
+
+    Returns:
+        The patient, and whether it was created.
+
+    Raises:
+        PatientMismatch: The number belongs to a patient whose known details differ.
+        InvalidDetails: A value cannot be true.
+    """
+    number = details.medical_record_number.strip()
+    if not number:
+        raise InvalidDetails("The medical record number is missing.")
+    _checked_day(details.birth_date, "birth date")
+    said = {
+        name: value
+        for name in ("family_name", "given_name", "birth_date", "sex")
+        if (value := getattr(details, name)) and value != Sex.UNKNOWN
+    }
+    patient, created = Patient.objects.get_or_create(facility=facility, medical_record_number=number, defaults=said)
+    if created:
+        record(Event.CREATED_PATIENT, actor=actor, obj=patient, request=request)
+        return patient, True
+    missing = {}
+    for name, value in said.items():
+        known = getattr(patient, name)
+        if not known or known == Sex.UNKNOWN:
+            missing[name] = value
+        elif str(known).casefold() != str(value).casefold():
+            raise PatientMismatch("This medical record number belongs to a patient with other details.")
+    if missing:
+        Patient.objects.filter(pk=patient.pk).update(**missing)
+        patient.refresh_from_db()
+        record(Event.CHANGED_PATIENT, actor=actor, obj=patient, request=request, detail=", ".join(sorted(missing)))
+    return patient, False
+
+
+@transaction.atomic
+def open_case(*, patient: Patient, details: CaseDetails, actor) -> tuple[Case, bool]:
+    """A case to put images into: the patient's case with this accession number, else a new one.
+
+    Returns:
+        The case, and whether it was created.
+
+    Raises:
+        AccessionTaken: The number belongs to a case of another patient.
+        InvalidDetails: A value cannot be true.
+    """
+    _checked_day(details.symptom_onset, "day of first symptoms")
+    if details.priority not in Priority.values:
+        raise InvalidDetails("The priority is not one of routine, urgent and stat.")
+    number = details.accession_number.strip()
+    defaults = {
+        "patient": patient,
+        "indication": details.indication.strip(),
+        "priority": details.priority,
+        "symptom_onset": details.symptom_onset,
+        "is_synthetic": details.is_synthetic,
+        "submitted_by": actor,
+    }
+    if not number:
+        return Case.objects.create(facility=patient.facility, **defaults), True
+    case, created = Case.objects.get_or_create(facility=patient.facility, accession_number=number, defaults=defaults)
+    if case.patient_id != patient.pk:
+        raise AccessionTaken("This accession number belongs to a case of another patient.")
+    return case, created
+
+
+def accept_image(*, received: ReceivedFile, patient: Patient, target: Case | CaseDetails, actor, request=None) -> Submitted:
+    """Takes one image in: decode in the sandbox, store, then case, radiograph, run and audit row in one transaction.
+
+    Args:
+        received: The upload in its temporary file.
+        patient: Whose image it is.
+        target: The case it belongs to, or the details of a case to be opened with it.
+        actor: Who submits.
+        request: The HTTP request, for the audit trail.
+
+    Returns:
+        The radiograph; the existing one if this patient already has these bytes.
+
+    Raises:
+        IntakeError: The file cannot be taken; nothing of it is kept.
+        ImageOfAnotherPatient: Another patient of the facility has these bytes.
+        Conflict: The case is signed already.
+    """
+    if existing := _already_there(received, patient):
+        return Submitted(existing, created=False)
+    if isinstance(target, Case) and target.status == Case.Status.SIGNED:
+        raise Conflict("This case is signed.", remedy="Open a new case for the image.", code="case_signed")
+    decoded = decode_safely(received.path)
+    files = _Files(patient.facility.uid, received, decoded)
+    try:
+        with transaction.atomic():
+            files.store()
+            case = target if isinstance(target, Case) else open_case(patient=patient, details=target, actor=actor)[0]
+            radiograph = _create_radiograph(case, received, decoded, files, actor)
+            dispatch.queue_runs(radiograph)
+            record(Event.SUBMITTED_IMAGE, actor=actor, obj=radiograph, request=request)
+    except IntegrityError:  # the same bytes came twice at once, and the other request was first
+        if existing := _already_there(received, patient):
+            return Submitted(existing, created=False)
+        files.remove_unused()
+        raise
+    except BaseException:
+        files.remove_unused()
+        raise
+    return Submitted(radiograph, created=True)
+
+
+def _already_there(received: ReceivedFile, patient: Patient) -> Radiograph | None:
+    same = Radiograph.objects.select_related("case").filter(
+        sha256=received.sha256, case__facility_id=patient.facility_id
+    )
+    twins = list(same[:2])
+    for twin in twins:
+        if twin.patient_id == patient.pk:
+            return twin
+    if twins:
+        raise ImageOfAnotherPatient("Exactly this image is already stored for another patient.")
+    return None
+
+
+@dataclass
+class _Files:
+    """The two files of an image, under names made from their content."""
+
+    facility_uid: object
+    received: ReceivedFile
+    decoded: Decoded
+    stored: list[str] = field(default_factory=list)
+
+    @property
+    def original(self) -> str:
+        return original_name(self.facility_uid, self.received.sha256, self.decoded.facts.media_type)
+
+    @property
+    def preview(self) -> str:
+        return preview_name(self.facility_uid, self.decoded.preview_sha256)
+
+    def store(self) -> None:
+        self.stored.append(self.original)
+        with self.received.path.open("rb") as file:
+            default_storage.save(self.original, File(file))
+        self.stored.append(self.preview)
+        default_storage.save(self.preview, ContentFile(self.decoded.preview_png))
+
+    def remove_unused(self) -> None:
+        """Leaves nothing behind after a failure, unless another radiograph has the same content."""
+        for name in self.stored:
+            if not (Radiograph.objects.filter(original=name) | Radiograph.objects.filter(preview=name)).exists():
+                default_storage.delete(name)
+
+
+def _create_radiograph(case: Case, received: ReceivedFile, decoded: Decoded, files: _Files, actor) -> Radiograph:
+    facts = decoded.facts
+    spacing = facts.pixel_spacing_mm or (None, None)
+    return Radiograph.objects.create(
+        case=case,
+        patient_id=case.patient_id,
+        original=files.original,
+        original_name=received.original_name,
+        sha256=received.sha256,
+        byte_size=received.byte_size,
+        media_type=facts.media_type,
+        preview=files.preview,
+        preview_sha256=decoded.preview_sha256,
+        rows=facts.rows,
+        columns=facts.columns,
+        bits_stored=facts.bits_stored,
+        photometric=facts.photometric,
+        colour_saturation=facts.colour_saturation,
+        modality=facts.modality,
+        view_position=facts.view_position,
+        laterality=facts.laterality,
+        body_part=facts.body_part,
+        age_years=facts.age_years,
+        pixel_spacing_row_mm=spacing[0],
+        pixel_spacing_column_mm=spacing[1],
+        acquired_at=facts.acquired_at,
+        submitted_by=actor,
+    )
+
+
+@transaction.atomic
+def add_lab_result(*, patient: Patient, kind, result, collected_on: date, actor, note="", request=None) -> LabResult:
+    """Adds a test to the patient's time line; the same test entered again returns the first entry.
+
+    Raises:
+        InvalidDetails: The kind, result or date cannot be true.
+    """
+    _checked_day(collected_on, "day of collection")
+    if kind not in LabResult.Kind.values or result not in LabResult.Result.values:
+        raise InvalidDetails("The kind or the result of the test is not one that the portal knows.")
+    lab_result, created = LabResult.objects.get_or_create(
+        patient=patient,
+        kind=kind,
+        result=result,
+        collected_on=collected_on,
+        defaults={"note": note.strip(), "entered_by": actor},
+    )
+    if created:
+        record(Event.ADDED_LAB_RESULT, actor=actor, obj=lab_result, request=request)
+    return lab_result
+
+
+@dataclass(frozen=True)
+class AiOutcome:
+    """What the active pipeline says of one radiograph."""
+
+    status: AiStatus
+    label: str = ""
+    probability: float | None = None
+
+
+def show_ai_outcome(case_id: int, outcomes_of) -> None:
+    """Repeats on the case what its runs say, so that the worklist can show, filter and sort by it.
+
+    The case row is locked first: when two runs of a case end at once, the second summary sees both.
+
+    Args:
+        case_id: Primary key of the case.
+        outcomes_of: Called under the lock with the primary key; returns the ``AiOutcome`` of each radiograph.
+    """
+    with transaction.atomic():
+        Case.objects.select_for_update().only("pk").get(pk=case_id)
+        summary = summarise(outcomes_of(case_id))
+        Case.objects.filter(pk=case_id).update(
+            ai_status=summary.status, ai_label=summary.label, ai_probability=summary.probability
+        )
+
+
+def summarise(outcomes: Sequence[AiOutcome]) -> AiOutcome:
+    """One outcome for a case: unfinished before finished, a reading before a refusal before a failure.
+
+    Among readings the one that is least likely normal stands for the case, so that no suspicious image hides
+    behind an unsuspicious one.
+    """
+    for status in (AiStatus.RUNNING, AiStatus.QUEUED):
+        if any(outcome.status is status for outcome in outcomes):
+            return AiOutcome(status)
+    ready = [outcome for outcome in outcomes if outcome.status is AiStatus.READY]
+    if ready:
+        return max(ready, key=lambda o: (o.label != "normal", o.probability if o.label != "normal" else -o.probability))
+    for status in (AiStatus.FAILED, AiStatus.REFUSED):
+        if any(outcome.status is status for outcome in outcomes):
+            return AiOutcome(status)
+    return AiOutcome(AiStatus.OFF)

@@ -1,0 +1,146 @@
+"""Where images are kept: under names made from their content, written whole or not at all, checked when read."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import re
+import tempfile
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.core.files.base import File
+from django.core.files.storage import FileSystemStorage, default_storage
+
+from cases.intake.facts import DICOM, JPEG, PNG
+from portal.errors import DomainError
+
+_SUFFIXES = {JPEG: "jpg", PNG: "png", DICOM: "dcm"}
+_PARTIAL_PREFIX = ".partial-"
+
+
+class StorageError(DomainError):
+    """A stored file that cannot be used as it is."""
+
+    code = "storage_failed"
+    status = 500
+    remedy = "Tell the administrator: the file has to come back from the backup, or the image be sent again."
+
+
+class FileMissing(StorageError):
+    """The database knows the file, the storage does not."""
+
+    code = "stored_file_missing"
+
+
+class FileDamaged(StorageError):
+    """The stored bytes are not the ones that were written."""
+
+    code = "stored_file_damaged"
+
+
+class StorageFull(StorageError):
+    """There is no room for another file."""
+
+    code = "storage_full"
+    status = 507
+    remedy = "Tell the administrator, and send the image again later; nothing of it was kept."
+
+
+class ContentAddressedStorage(FileSystemStorage):
+    """A folder in which a name always means the same bytes.
+
+    A file is written beside its place, flushed to disk and renamed into it, so a reader or a crash never meets half
+    a file. Saving again under a name replaces the file by the same content, which also heals a damaged one. Files
+    are readable by their owner only; a web server that serves them needs ``file_permissions_mode`` in ``OPTIONS``.
+    """
+
+    def __init__(self, **options: Any):
+        super().__init__(**{"file_permissions_mode": 0o600, "directory_permissions_mode": 0o700} | options)
+
+    def get_available_name(self, name: str, max_length: int | None = None) -> str:
+        """The name itself: it is taken only by the same content."""
+        return name
+
+    def _save(self, name: str, content: File) -> str:
+        target = Path(self.path(name))
+        try:
+            self._make_folders(target.parent)
+            self._write(target, content)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise StorageFull("The storage for images is full.") from error
+            raise
+        return name
+
+    def _make_folders(self, folder: Path) -> None:
+        """Like ``os.makedirs``, which gives its mode to the last folder only."""
+        missing = [one for one in (folder, *folder.parents) if not one.exists()]
+        for one in reversed(missing):
+            one.mkdir(mode=self.directory_permissions_mode, exist_ok=True)
+
+    def _write(self, target: Path, content: File) -> None:
+        descriptor, partial = tempfile.mkstemp(prefix=_PARTIAL_PREFIX, dir=target.parent)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                for chunk in content.chunks():
+                    file.write(chunk)
+                file.flush()
+                os.fchmod(file.fileno(), self.file_permissions_mode)
+                os.fsync(file.fileno())
+            os.replace(partial, target)
+        except BaseException:
+            os.unlink(partial)
+            raise
+        _flush_folder(target.parent)
+
+
+def _flush_folder(folder: Path) -> None:
+    """Bring a rename to disk: without it a power cut may undo what the sender was told is kept."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def original_name(facility_uid: UUID | str, sha256: str, media_type: str) -> str:
+    """Storage name of the bytes as they were sent."""
+    return _name(facility_uid, "originals", sha256, _SUFFIXES[media_type])
+
+
+def preview_name(facility_uid: UUID | str, sha256: str) -> str:
+    """Storage name of a preview PNG with this hash."""
+    return _name(facility_uid, "previews", sha256, "png")
+
+
+def heatmap_name(facility_uid: UUID | str, png: bytes) -> tuple[str, str]:
+    """Storage name and SHA-256 of a heatmap PNG."""
+    sha256 = hashlib.sha256(png).hexdigest()
+    return _name(facility_uid, "heatmaps", sha256, "png"), sha256
+
+
+def _name(facility_uid: UUID | str, kind: str, sha256: str, suffix: str) -> str:
+    """``facilities/<uid>/<kind>/ab/<sha256>.<suffix>``; the two digits keep folders small."""
+    if not re.fullmatch(r"[0-9a-f]{64}", sha256):
+        raise ValueError("expected 64 lower-case hexadecimal digits as SHA-256")
+    return f"facilities/{UUID(str(facility_uid))}/{kind}/{sha256[:2]}/{sha256}.{suffix}"
+
+
+def read_verified(name: str, sha256: str) -> bytes:
+    """The bytes stored under ``name``, after their hash has been compared.
+
+    Raises:
+        FileMissing: There is no such file.
+        FileDamaged: Its bytes have another SHA-256.
+    """
+    try:
+        with default_storage.open(name, "rb") as file:
+            data = file.read()
+    except FileNotFoundError as error:
+        raise FileMissing("A stored image file is missing.") from error
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise FileDamaged("A stored image file is damaged.")
+    return data
