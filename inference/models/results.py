@@ -1,0 +1,133 @@
+"""What a run concluded: a prediction with its members' outputs and heatmaps, or a refusal. Written once."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.db import models
+from django.db.models import Q
+
+from cases.models.scoping import FacilityScopedQuerySet
+from inference.models.versions import ModelVersion
+
+
+class Refusal(models.Model):
+    """A typed "not eligible": the image should not be judged, so there is no class, score or heatmap."""
+
+    code = models.CharField(max_length=40)
+    sentence = models.CharField(max_length=300)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=~Q(code="") & ~Q(sentence=""), name="refusal_says_why"),
+        ]
+
+    def __str__(self) -> str:
+        return self.code
+
+
+class Prediction(models.Model):
+    """What a pipeline concluded; ``labels`` come from the model versions that made it."""
+
+    uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    label = models.CharField(max_length=40)
+    probability = models.FloatField(help_text="Of the label.")
+    is_calibrated = models.BooleanField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(probability__gte=0, probability__lte=1), name="prediction_probability_in_unit"
+            ),
+            models.CheckConstraint(condition=~Q(label=""), name="prediction_has_a_label"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Prediction {self.uid}"
+
+    @property
+    def combined_probabilities(self) -> list[ClassProbability]:
+        """The pipeline's probability of each class, in the model's class order."""
+        return [row for row in self.probabilities.all() if row.member_id is None]
+
+
+class MemberOutput(models.Model):
+    """What one model version of the pipeline said."""
+
+    prediction = models.ForeignKey(Prediction, models.CASCADE, related_name="members")
+    model_version = models.ForeignKey(ModelVersion, models.PROTECT, related_name="outputs")
+    position = models.PositiveSmallIntegerField()
+    weight = models.FloatField()
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [
+            models.UniqueConstraint(fields=["prediction", "position"], name="member_output_position_once"),
+            models.CheckConstraint(condition=Q(weight__gt=0, weight__lte=1), name="member_output_weight_in_unit"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Output {self.position} of {self.prediction}"
+
+
+class ClassProbability(models.Model):
+    """Probability of one class: the pipeline's (``member`` empty) or one member's."""
+
+    prediction = models.ForeignKey(Prediction, models.CASCADE, related_name="probabilities")
+    member = models.ForeignKey(MemberOutput, models.CASCADE, null=True, related_name="probabilities")
+    label = models.CharField(max_length=40)
+    position = models.PositiveSmallIntegerField()
+    value = models.FloatField()
+
+    class Meta:
+        ordering = ["position"]
+        verbose_name_plural = "class probabilities"
+        constraints = [
+            models.CheckConstraint(condition=Q(value__gte=0, value__lte=1), name="class_probability_in_unit"),
+            models.UniqueConstraint(
+                fields=["prediction", "label"], condition=Q(member__isnull=True), name="class_probability_once"
+            ),
+            models.UniqueConstraint(
+                fields=["member", "label"], condition=Q(member__isnull=False), name="class_probability_once_per_member"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.label}: {self.value:.3f}"
+
+
+class HeatmapQuerySet(FacilityScopedQuerySet):
+    facility_lookup = "member__prediction__run__radiograph__case__facility"
+
+
+class Heatmap(models.Model):
+    """A Grad-CAM map of one member for one class; without positive evidence there is no usable map and no file."""
+
+    uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    member = models.ForeignKey(MemberOutput, models.CASCADE, related_name="heatmaps")
+    label = models.CharField(max_length=40)
+    image = models.FileField(max_length=200, blank=True, editable=False)
+    sha256 = models.CharField(max_length=64, blank=True)
+    is_usable = models.BooleanField()
+
+    objects = HeatmapQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["member", "label"], name="heatmap_once_per_member_and_class"),
+            models.CheckConstraint(
+                condition=Q(is_usable=True, sha256__regex="^[0-9a-f]{64}$") & ~Q(image="")
+                | Q(is_usable=False, image="", sha256=""),
+                name="heatmap_usable_has_a_file",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Heatmap {self.uid}"
+
+    @property
+    def facility(self):
+        return self.member.prediction.run.facility

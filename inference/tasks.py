@@ -1,0 +1,60 @@
+"""The wake-up task and what a worker process does when it starts."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from celery import shared_task
+from celery.signals import worker_init, worker_process_init
+from django.conf import settings
+from django.db import close_old_connections
+
+from cases.dispatch import WAKE_TASK, wake_workers
+
+logger = logging.getLogger(__name__)
+
+
+@shared_task(name=WAKE_TASK)
+def process_queue() -> int:
+    """Expects QUEUED runs; leaves each SUCCEEDED, REFUSED or FAILED, or QUEUED again after a failed attempt.
+
+    Works until the queue is empty. After one lease's time it hands over to a fresh message, so that a long queue
+    never meets the task's time limit.
+    """
+    from inference.worker import work_once  # loads the models; web processes import this module too
+
+    close_old_connections()
+    started = time.monotonic()
+    done = 0
+    while claimed := work_once():
+        done += claimed
+        if time.monotonic() - started > settings.RUN_LEASE_SECONDS:
+            wake_workers()
+            break
+    if done:
+        logger.info("Judged %d images in %.1f s.", done, time.monotonic() - started)
+    return done
+
+
+@worker_process_init.connect
+def warm_up_child(**kwargs) -> None:
+    """Prefork: TensorFlow is not fork-safe, so every child loads its own models, before its first task."""
+    _warm_up()
+
+
+@worker_init.connect
+def warm_up_solo(sender=None, **kwargs) -> None:
+    """Solo pool: there is no child, the worker process itself judges."""
+    if "solo" in str(getattr(sender, "pool_cls", "")):
+        _warm_up()
+
+
+def _warm_up() -> None:
+    from inference.worker import warm_up
+
+    started = time.monotonic()
+    logger.info("Loading the models ...")
+    warm_up()
+    logger.info("Worker ready after %.1f s.", time.monotonic() - started)
+    wake_workers()  # whatever was queued while no worker was there

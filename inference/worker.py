@@ -1,0 +1,148 @@
+"""What a worker does with the runs it has claimed. Only worker processes load this module: it loads the models."""
+
+from __future__ import annotations
+
+import io
+import logging
+import socket
+from collections.abc import Sequence
+from functools import lru_cache
+from itertools import groupby
+
+import numpy as np
+from django.conf import settings
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from PIL import Image
+
+from cases.models import Radiograph
+from cases.storage import StorageError, heatmap_name, read_verified
+from inference import services
+from inference.catalogue import pipeline_spec
+from inference.models import ModelVersion, Pipeline, Run
+from inference.outcomes import Failed, Judgement, MemberOutput, Refused, Subject
+from inference.overlay import colourise
+from inference.predictor import Predictor
+from inference.registry import WeightsError
+from portal.status import StaleStatus
+
+logger = logging.getLogger(__name__)
+
+MODEL_FAILED = "The models could not judge this image; a manual read is needed."
+
+
+@lru_cache(maxsize=4)
+def _predictor(pipeline_id: int) -> Predictor:
+    return Predictor(pipeline_spec(Pipeline.objects.get(pk=pipeline_id)), engine_name=settings.ENGINE)
+
+
+def warm_up() -> None:
+    """Loads the active and shadow pipelines before the first case needs them."""
+    for pipeline in Pipeline.objects.exclude(status=Pipeline.Status.RETIRED):
+        try:
+            _predictor(pipeline.pk).warm_up()
+        except WeightsError as error:
+            logger.error("Pipeline %s cannot be used: %s", pipeline, error)
+        else:
+            logger.info("Pipeline %s is ready.", pipeline)
+
+
+def work_once() -> int:
+    """Claims one batch, judges it and records every outcome; gives the number of runs claimed."""
+    runs = services.claim_runs(limit=settings.WORKER_BATCH, worker=socket.gethostname())
+    for _, group in groupby(sorted(runs, key=lambda run: run.pipeline_id), key=lambda run: run.pipeline_id):
+        _process(list(group))
+    return len(runs)
+
+
+def _process(runs: Sequence[Run]) -> None:
+    loaded: list[tuple[Run, Subject]] = []
+    for run in runs:
+        try:
+            loaded.append((run, _subject(run.radiograph)))
+        except StorageError as error:
+            logger.error("%s: %s", run, error)
+            _record(run, lambda run=run, error=error: services.record_failure(run, error.cause))
+    if not loaded:
+        return
+    try:
+        predictor = _predictor(loaded[0][0].pipeline_id)
+        outcomes = predictor.predict([subject for _, subject in loaded])
+    except WeightsError as error:
+        logger.error("Pipeline %s cannot be used: %s", loaded[0][0].pipeline, error)
+        for run, _ in loaded:
+            _record(run, lambda run=run, error=error: services.record_failure(run, error.cause))
+        return
+    except Exception:
+        if len(loaded) > 1:  # one image must not fail its neighbours
+            logger.exception("A batch of %d failed; its images are judged one by one.", len(loaded))
+            for run, _ in loaded:
+                _process([run])
+            return
+        logger.exception("%s failed.", loaded[0][0])
+        _record(loaded[0][0], lambda: services.record_failure(loaded[0][0], MODEL_FAILED))
+        return
+    for (run, _), outcome in zip(loaded, outcomes, strict=True):
+        _record(run, lambda run=run, outcome=outcome: _record_outcome(run, outcome))
+
+
+def _record(run: Run, write) -> None:
+    try:
+        write()
+    except StaleStatus:
+        logger.warning("%s was taken over by another worker meanwhile; nothing was written.", run)
+
+
+def _subject(radiograph: Radiograph) -> Subject:
+    png = read_verified(radiograph.preview.name, radiograph.preview_sha256)
+    taken = (radiograph.acquired_at or radiograph.received_at).date()
+    age = radiograph.age_years
+    return Subject(
+        pixels=np.asarray(Image.open(io.BytesIO(png)).convert("L")),
+        view_position=radiograph.view_position,
+        body_part=radiograph.body_part,
+        age_years=age if age is not None else radiograph.patient.age_on(taken),
+        colour_saturation=radiograph.colour_saturation,
+    )
+
+
+def _record_outcome(run: Run, outcome: Judgement | Refused | Failed) -> None:
+    match outcome:
+        case Refused(code, sentence):
+            services.record_refusal(run, code=code, sentence=sentence)
+        case Failed(_, sentence):
+            services.record_failure(run, sentence, final=True)
+        case Judgement():
+            services.record_prediction(run, _stored(run, outcome))
+
+
+def _stored(run: Run, judgement: Judgement) -> services.StoredJudgement:
+    registered = ModelVersion.objects.filter(pipelines=run.pipeline).select_related("network")
+    versions = {version.key: version.pk for version in registered}
+    return services.StoredJudgement(
+        labels=judgement.labels,
+        probabilities=tuple(float(value) for value in judgement.probabilities),
+        calibrated=judgement.calibrated,
+        members=tuple(
+            _stored_member(run.radiograph, versions[member.spec.name], member) for member in judgement.members
+        ),
+    )
+
+
+def _stored_member(radiograph: Radiograph, model_version_id: int, member: MemberOutput) -> services.StoredMember:
+    return services.StoredMember(
+        model_version_id=model_version_id,
+        weight=member.weight,
+        labels=member.spec.labels,
+        probabilities=tuple(float(value) for value in member.probabilities),
+        heatmaps=tuple(_stored_heatmap(radiograph, map) for map in member.heatmaps.values()),
+    )
+
+
+def _stored_heatmap(radiograph: Radiograph, heatmap) -> services.StoredHeatmap:
+    if not heatmap.usable:
+        return services.StoredHeatmap(heatmap.label)
+    png = colourise(heatmap.values, radiograph.columns, radiograph.rows)
+    name, sha256 = heatmap_name(radiograph.case.facility.uid, png)
+    default_storage.save(name, ContentFile(png))
+    return services.StoredHeatmap(heatmap.label, name, sha256)
