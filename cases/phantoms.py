@@ -10,17 +10,20 @@ from __future__ import annotations
 import io
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, get_args
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFilter, ImageFont
+from PIL import Image, ImageDraw, ImageFilter
 
 Kind = Literal["clear", "consolidation", "ground_glass", "effusion", "nodule"]
+_Line = list[tuple[float, float]]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 WIDTH, HEIGHT = 900, 1000
 _TOP = HEIGHT / WIDTH
 _OVERSAMPLING = 2
+_CANVAS_UNIT = WIDTH / 2 * _OVERSAMPLING
 _RIBS = 10
 _BURNED_IN = "SYNTHETIC"
 
@@ -50,6 +53,7 @@ class _Anatomy:
         )
 
 
+@lru_cache(maxsize=32)
 def phantom(seed: int, kind: Kind = "clear") -> bytes:
     """An 8-bit grey PNG of 900 x 1000 pixels; the same seed and kind always give the same pixels."""
     return _png(Image.fromarray(phantom_pixels(seed, kind)))
@@ -60,16 +64,15 @@ def phantom_pixels(seed: int, kind: Kind = "clear") -> np.ndarray:
     rng = np.random.default_rng([seed, KINDS.index(kind)])
     anatomy = _Anatomy.drawn(np.random.default_rng(seed))
     x, y = _grid(anatomy.lean)
-    lungs = _lungs(x, y, anatomy)
-    density = _soft_tissue(x, y) - 0.92 * lungs
-    density += _mediastinum(x, y, anatomy) + _spine(x, y)
+    heart = _heart(x, y, anatomy)
+    lungs = _lungs(x, y, anatomy) * (1 - 0.6 * np.clip(3 * heart, 0, 1))
+    density = _soft_tissue(x, y) - 0.76 * lungs + 0.03 * _clouds(rng, 2.6)
+    density += 0.34 * heart + _great_vessels(x, y) + _spine(x, y) - 0.22 * _stomach_air(x, y)
     density += _bones(anatomy) + 0.25 * lungs * _vessels(rng)
     density += lungs * (0.05 * _clouds(rng, 3.0) + 0.02 * _clouds(rng, 1.2))
     density += _finding(kind, x, y, lungs, rng, anatomy)
-    density = _blurred(density, 1.1)
-    grey = 1 / (1 + np.exp(-4.2 * anatomy.exposure * (density - 0.62)))
-    grey = 255 * np.clip((grey - 0.05) / 0.93, 0, 1) + rng.normal(0, 2.2, density.shape) * (0.6 + grey)
-    return _labelled(np.clip(np.rint(grey), 0, 255).astype(np.uint8))
+    film = 1 / (1 + np.exp(-3.6 * anatomy.exposure * (density - 0.66)))
+    return _labelled(_exposed(np.clip((film - 0.085) / 0.89, 0, 1), rng))
 
 
 def phantom_dicom(seed: int, kind: Kind = "clear", *, patient_id: str = "") -> bytes:
@@ -151,7 +154,9 @@ def _lungs(x: np.ndarray, y: np.ndarray, anatomy: _Anatomy) -> np.ndarray:
     """Share of air, 0 to about 1, in both lung fields."""
     side = np.abs(x)
     dome = np.where(x < 0, anatomy.right_dome, anatomy.left_dome)
-    diaphragm = dome - 0.02 + 1.15 * np.clip(side - 0.40, 0, None) ** 2 * 1.2 + 0.35 * np.clip(0.40 - side, 0, None) ** 2
+    diaphragm = (
+        dome - 0.02 + 1.15 * np.clip(side - 0.40, 0, None) ** 2 * 1.2 + 0.35 * np.clip(0.40 - side, 0, None) ** 2
+    )
     down = np.clip((y + 0.84) / 1.3, 1e-3, 1)
     outer = anatomy.lung_width * (0.32 + 0.68 * np.clip(down * 1.75, 0, 1) ** 0.62) * (1 + 0.09 * down)
     inner = 0.115 + 0.05 * np.exp(-(((y + 0.82) / 0.12) ** 2))
@@ -162,18 +167,27 @@ def _lungs(x: np.ndarray, y: np.ndarray, anatomy: _Anatomy) -> np.ndarray:
     return field * (0.70 + 0.30 * np.sin(math.pi * middle**0.9) ** 0.7) * (0.88 + 0.12 * down)
 
 
-def _mediastinum(x: np.ndarray, y: np.ndarray, anatomy: _Anatomy) -> np.ndarray:
-    """Heart, great vessels and the dark trachea."""
+def _heart(x: np.ndarray, y: np.ndarray, anatomy: _Anatomy) -> np.ndarray:
+    """Thickness of the heart, 0 to 1: left ventricle and right atrium."""
     size = anatomy.heart
-    heart = _ellipse(x, y, (0.13, 0.26), (0.40 * size, 0.29 * size), 0.55)
+    ventricle = _ellipse(x, y, (0.13, 0.26), (0.40 * size, 0.29 * size), 0.55)
     atrium = _ellipse(x, y, (-0.06, 0.22), (0.17 * size, 0.24 * size))
-    aorta = _ellipse(x, y, (0.10, -0.30), (0.11, 0.11)) + 0.8 * _ellipse(x, y, (0.10, 0.0), (0.09, 0.42))
+    return np.maximum(ventricle, 0.92 * atrium) ** 1.3
+
+
+def _great_vessels(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Aorta, vena cava and hila, and the dark trachea with its main bronchi."""
+    aorta = _ellipse(x, y, (0.10, -0.30), (0.11, 0.11)) + 0.7 * _ellipse(x, y, (0.10, 0.0), (0.09, 0.42))
     cava = _ellipse(x, y, (-0.09, -0.30), (0.075, 0.40))
-    solid = 0.62 * np.maximum(heart, 0.92 * atrium) ** 0.8 + 0.26 * aorta**0.7 + 0.20 * cava**0.7
     trachea = _step(0.038 - np.abs(x + 0.01 + 0.02 * y), 0.006) * _step(-0.20 - y, 0.02)
     bronchi = _ellipse(np.abs(x), y, (0.085, -0.135), (0.10, 0.024), 0.75)
     hila = _ellipse(np.abs(x), y, (0.19, -0.02), (0.075, 0.15), 0.2)
-    return solid + 0.13 * hila - 0.20 * trachea - 0.10 * bronchi
+    return 0.20 * aorta**0.7 + 0.16 * cava**0.7 + 0.13 * hila - 0.20 * trachea - 0.10 * bronchi
+
+
+def _stomach_air(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """The bubble below the left dome of the diaphragm."""
+    return _ellipse(x, y, (0.44, 0.70), (0.17, 0.10), -0.15) ** 0.6
 
 
 def _spine(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -182,7 +196,7 @@ def _spine(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     body = _step(0.082 - np.abs(x), 0.008) * (0.55 + 0.45 * np.clip(np.abs(np.sin(math.pi * phase)) * 2.4, 0, 1))
     centre_y = (np.floor(phase) + 0.42) * 0.155 - _TOP
     pedicles = _ellipse(np.abs(x), y - centre_y, (0.058, 0.0), (0.018, 0.028))
-    return 0.20 * body + 0.07 * pedicles
+    return 0.13 * body + 0.05 * pedicles
 
 
 def _finding(
@@ -191,11 +205,11 @@ def _finding(
     """Density that the kind of phantom adds inside the lungs."""
     side = float(rng.choice([-1.0, 1.0]))
     if kind == "consolidation":
-        blob = _ellipse(x, y, (side * rng.uniform(0.36, 0.44), rng.uniform(0.10, 0.28)), (0.27, 0.24), side * 0.4)
-        return 0.62 * lungs * _step(blob + 0.22 * _clouds(rng, 2.2) - 0.42, 0.10)
+        blob = _ellipse(x, y, (side * rng.uniform(0.42, 0.50), rng.uniform(-0.10, 0.20)), (0.27, 0.25), side * 0.4)
+        return 0.68 * lungs * _step(blob + 0.16 * _clouds(rng, 3.0) - 0.46, 0.12) * np.clip(4 * blob, 0, 1)
     if kind == "ground_glass":
         rim = np.clip(np.abs(x) / anatomy.lung_width, 0, 1) ** 2 * _step(y + 0.25, 0.12)
-        return 0.40 * lungs * rim * _step(_clouds(rng, 2.4) + 0.05, 0.22)
+        return 0.62 * lungs * rim * _step(_clouds(rng, 2.9) + 0.15, 0.25)
     if kind == "effusion":
         level = 0.30 - 0.75 * np.clip(np.abs(x) - 0.30, 0, None) ** 1.6
         return 0.80 * lungs * _step(y - level, 0.018) * _step(side * x, 0.02)
@@ -210,18 +224,16 @@ def _finding(
 
 def _bones(anatomy: _Anatomy) -> np.ndarray:
     """Ribs, clavicles and shoulder blades, float64 (HEIGHT, WIDTH)."""
-    density = np.zeros((HEIGHT, WIDTH))
+    ribs = [_rib(side, number, anatomy) for side in (-1, 1) for number in range(_RIBS)]
+    density = 0.15 * _tubes([back for back, _ in ribs], 0.050) + 0.075 * _tubes([front for _, front in ribs], 0.052)
+    density += 0.24 * _tubes([_clavicle(-1), _clavicle(1)], 0.056)
     for side in (-1, 1):
-        for number in range(_RIBS):
-            back, front = _rib(side, number, anatomy)
-            density += 0.17 * _tube(back, 0.050) + 0.085 * _tube(front, 0.052)
-        density += 0.24 * _tube(_clavicle(side), 0.060)
         density += 0.09 * _patch([(0.62, -0.66), (0.98, -0.60), (0.86, 0.02), (0.78, 0.08), (0.70, -0.10)], side)
         density += 0.16 * _patch(_circle(0.985, -0.63, 0.12), side)
     return density
 
 
-def _rib(side: int, number: int, anatomy: _Anatomy) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
+def _rib(side: int, number: int, anatomy: _Anatomy) -> tuple[_Line, _Line]:
     """Back and front half of a rib: half a tilted ring seen from the front, open towards the breastbone."""
     reach = anatomy.lung_width * (0.56 + 0.50 * min(1.0, (number + 0.4) / 4.2) ** 0.75)
     start = -0.76 + 0.148 * number
@@ -238,11 +250,11 @@ def _rib(side: int, number: int, anatomy: _Anatomy) -> tuple[list[tuple[float, f
     return back, front
 
 
-def _clavicle(side: int) -> list[tuple[float, float]]:
-    return [(side * u, -0.585 - 0.17 * u - 0.045 * math.sin(4.2 * u)) for u in np.linspace(0.09, 0.90, 60)]
+def _clavicle(side: int) -> _Line:
+    return [(side * u, -0.57 - 0.17 * u**0.8 + 0.028 * math.sin(7.5 * u)) for u in np.linspace(0.09, 0.82, 60)]
 
 
-def _circle(x: float, y: float, radius: float) -> list[tuple[float, float]]:
+def _circle(x: float, y: float, radius: float) -> _Line:
     return [(x + radius * math.cos(angle), y + radius * math.sin(angle)) for angle in np.linspace(0, 2 * math.pi, 60)]
 
 
@@ -252,7 +264,7 @@ def _vessels(rng: np.random.Generator) -> np.ndarray:
     for side in (-1, 1):
         for direction in np.linspace(-1.35, 1.45, 9):
             _branch(draw, rng, (side * 0.16, -0.02), side, direction + rng.normal(0, 0.08), width=0.030, depth=5)
-    return _blurred(_from_canvas(canvas), 1.5)
+    return _from_canvas(canvas, blur=3)
 
 
 def _branch(
@@ -271,27 +283,29 @@ def _branch(
         heading += rng.normal(0, 0.10)
         last = points[-1]
         points.append((last[0] + side * 0.028 * math.cos(heading), last[1] + 0.036 * math.sin(heading)))
-    draw.line(_canvas_points(points), fill=int(90 + 28 * depth), width=max(1, round(width * WIDTH / 2 * 1.2)), joint="curve")
+    stroke = max(1, round(0.6 * width * _CANVAS_UNIT))
+    draw.line(_canvas_points(points), fill=90 + 28 * depth, width=stroke, joint="curve")
     if depth:
         for turn in (-0.34, 0.30):
             turned = heading + turn + rng.normal(0, 0.14)
             _branch(draw, rng, points[-1], side, turned, width=width * 0.66, depth=depth - 1)
 
 
-def _tube(points: list[tuple[float, float]], width: float) -> np.ndarray:
-    """A hollow bone along a line: nested strokes, denser at the cortex than in the middle."""
+def _tubes(lines: list[_Line], width: float) -> np.ndarray:
+    """Hollow bones along lines: nested strokes, denser at the cortex than in the middle."""
     density = np.zeros((HEIGHT, WIDTH))
     for share, weight in ((1.0, 0.55), (0.86, 0.45), (0.62, -0.18), (0.40, -0.12)):
         canvas, draw = _canvas()
-        draw.line(_canvas_points(points), fill=255, width=round(share * width * WIDTH / 2 * _OVERSAMPLING), joint="curve")
+        for line in lines:
+            draw.line(_canvas_points(line), fill=255, width=round(share * width * _CANVAS_UNIT), joint="curve")
         density += weight * _from_canvas(canvas)
     return density
 
 
-def _patch(points: list[tuple[float, float]], side: int) -> np.ndarray:
+def _patch(points: _Line, side: int) -> np.ndarray:
     canvas, draw = _canvas()
     draw.polygon(_canvas_points([(side * x, y) for x, y in points]), fill=255)
-    return _blurred(_from_canvas(canvas), 4.0)
+    return _from_canvas(canvas, blur=8)
 
 
 def _canvas() -> tuple[Image.Image, ImageDraw.ImageDraw]:
@@ -299,13 +313,14 @@ def _canvas() -> tuple[Image.Image, ImageDraw.ImageDraw]:
     return image, ImageDraw.Draw(image)
 
 
-def _canvas_points(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    scale = WIDTH / 2 * _OVERSAMPLING
-    return [((x + 1) * scale, (y + _TOP) * scale) for x, y in points]
+def _canvas_points(points: _Line) -> _Line:
+    return [((x + 1) * _CANVAS_UNIT, (y + _TOP) * _CANVAS_UNIT) for x, y in points]
 
 
-def _from_canvas(canvas: Image.Image) -> np.ndarray:
-    return np.asarray(canvas.reduce(_OVERSAMPLING), dtype=np.float64) / 255
+def _from_canvas(canvas: Image.Image, *, blur: float = 0) -> np.ndarray:
+    """Density in [0, 1], float64 (HEIGHT, WIDTH)."""
+    soft = canvas.filter(ImageFilter.GaussianBlur(blur)) if blur else canvas
+    return np.asarray(soft.reduce(_OVERSAMPLING), dtype=np.float64) / 255
 
 
 # Pixels -------------------------------------------------------------------------------------------------------------
@@ -315,13 +330,18 @@ def _clouds(rng: np.random.Generator, roughness: float) -> np.ndarray:
     """Noise whose power falls with frequency to the power of ``roughness``; mean 0, standard deviation 1."""
     frequency = np.hypot(np.fft.fftfreq(HEIGHT)[:, None], np.fft.rfftfreq(WIDTH)[None, :])
     frequency[0, 0] = 1
-    spectrum = np.fft.rfft2(rng.normal(size=(HEIGHT, WIDTH))) / np.maximum(frequency, 2 / WIDTH) ** (roughness / 2 + 0.3)
+    spectrum = np.fft.rfft2(rng.normal(size=(HEIGHT, WIDTH))) / np.maximum(frequency, 2 / WIDTH) ** (
+        roughness / 2 + 0.3
+    )
     noise = np.fft.irfft2(spectrum, s=(HEIGHT, WIDTH))
     return (noise - noise.mean()) / noise.std()
 
 
-def _blurred(density: np.ndarray, radius: float) -> np.ndarray:
-    return np.asarray(Image.fromarray(density.astype(np.float32)).filter(ImageFilter.GaussianBlur(radius)), np.float64)
+def _exposed(film: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """8-bit pixels of values in [0, 1], a little unsharp and with quantum noise."""
+    sharp = Image.fromarray(np.rint(255 * film).astype(np.uint8))
+    unsharp = np.asarray(sharp.filter(ImageFilter.GaussianBlur(1.1)), dtype=np.float64)
+    return np.clip(np.rint(unsharp + rng.normal(0, 2.2, film.shape) * (0.6 + film)), 0, 255).astype(np.uint8)
 
 
 def _labelled(pixels: np.ndarray) -> np.ndarray:

@@ -1,0 +1,128 @@
+"""The process that decodes strangers' files: started by ``sandbox``, forks one limited child per file.
+
+Started as ``python -m cases.intake.decoder_host FD DECODER LIMITS``. It has the image libraries loaded and
+nothing else: no Django, no database, no secrets in its environment. Per file it forks a warden, which forks the
+child that decodes, waits for its end and adds a trailer to the reply (``sandbox_protocol``). Every limit is the
+kernel's, so a child cannot outlive it whatever library it hangs in.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import resource
+import signal
+import socket
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cases.intake.errors import IntakeError, Reason
+from cases.intake.facts import ImageFacts
+from cases.intake.limits import MAX_BYTES
+from cases.intake.preview import encode_preview
+from cases.intake.sandbox_protocol import CRASHED, FINISHED, LENGTH_BYTES, OVERRAN, Limits
+
+Decoder = Callable[[bytes], tuple[np.ndarray, ImageFacts]]
+
+_OPEN_FILES = 64
+
+
+def main() -> None:
+    """Serve until the process that started this one closes its end of the control socket."""
+    descriptor, decoder_name, limits_json = sys.argv[1:4]
+    module, _, function = decoder_name.partition(":")
+    decoder: Decoder = getattr(importlib.import_module(module), function)
+    limits = Limits(**json.loads(limits_json))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C and TERM reach the whole group; uploads in flight may finish
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # wardens need no burial
+    control = socket.socket(fileno=int(descriptor))
+    while True:
+        message, descriptors, _flags, _address = socket.recv_fds(control, 1, 2)
+        if not message:
+            return
+        if os.fork() == 0:
+            control.close()
+            _warden(decoder, limits, *descriptors)
+        for opened in descriptors:
+            os.close(opened)
+
+
+def _warden(decoder: Decoder, limits: Limits, file_descriptor: int, reply_descriptor: int) -> None:
+    """Fork the child, wait for it, add how it ended to the reply. Never returns."""
+    try:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        child = os.fork()
+        if child == 0:
+            _child(decoder, limits, file_descriptor, reply_descriptor)
+        _pid, status = os.waitpid(child, 0)
+        if status == 0:
+            ending = FINISHED
+        elif os.WIFSIGNALED(status) and os.WTERMSIG(status) in (signal.SIGALRM, signal.SIGXCPU):
+            ending = OVERRAN
+        else:
+            ending = CRASHED
+        _send(reply_descriptor, ending)
+    finally:
+        os._exit(0)
+
+
+def _child(decoder: Decoder, limits: Limits, file_descriptor: int, reply_descriptor: int) -> None:
+    """Decode one file under the limits and write the reply. Never returns."""
+    status = 1
+    try:
+        _confine(limits)
+        with open(file_descriptor, "rb") as file:
+            data = file.read(MAX_BYTES + 1)
+        verdict, preview = _decoded(decoder, data)
+        answer = json.dumps(verdict).encode()
+        _send(reply_descriptor, len(answer).to_bytes(LENGTH_BYTES) + answer)
+        _send(reply_descriptor, preview)
+        status = 0
+    finally:
+        os._exit(status)
+
+
+def _confine(limits: Limits) -> None:
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, 2)  # libraries' complaints may quote the file
+    for kind, value in (
+        (resource.RLIMIT_AS, limits.address_space_bytes),
+        (resource.RLIMIT_CPU, limits.cpu_seconds),
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_NPROC, 0),
+        (resource.RLIMIT_NOFILE, _OPEN_FILES),
+    ):
+        hard = value + 1 if kind == resource.RLIMIT_CPU else value  # at the hard limit comes KILL instead of XCPU
+        resource.setrlimit(kind, (value, hard))
+    signal.setitimer(signal.ITIMER_REAL, limits.wall_seconds)
+
+
+def _decoded(decoder: Decoder, data: bytes) -> tuple[dict[str, Any], bytes]:
+    """What to say of the file, and its preview."""
+    try:
+        pixels, facts = decoder(data)
+        return {"facts": facts.as_json()}, encode_preview(pixels)
+    except IntakeError as error:
+        return {"refused": error.code, "seen": error.seen}, b""
+    except Exception as error:  # a gap in the decoder: the file is refused, and where it failed goes to the log
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        failure = f"{type(error).__name__} at {Path(last.filename).name}:{last.lineno}"
+        return {"refused": Reason.DECODE_CRASHED.code, "seen": "", "failure": failure}, b""
+
+
+def _send(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""Decoders that misbehave, run by the sandbox's host in place of the real one."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+
+from cases.intake.decode import decode as decode_honestly
+from cases.intake.facts import ImageFacts
+
+
+def misbehave(data: bytes) -> tuple[np.ndarray, ImageFacts]:
+    """Do what the file's first word says, or decode it."""
+    deed = _DEEDS.get(data.partition(b" ")[0])
+    if deed is not None:
+        deed()
+    return decode_honestly(data)
+
+
+def _allocate() -> None:
+    np.ones(8 << 30, dtype=np.uint8)
+
+
+def _allocate_piece_by_piece() -> None:
+    pieces = []
+    while True:
+        pieces.append(bytearray(1 << 24))
+
+
+def _spin() -> None:
+    while True:
+        pass
+
+
+def _sleep() -> None:
+    time.sleep(600)
+
+
+def _crash() -> None:
+    ctypes.string_at(0)
+
+
+def _write_a_file() -> None:
+    Path(os.devnull).with_name("shm").joinpath(f"left-behind-{os.getpid()}").write_bytes(bytes(1 << 20))
+
+
+def _exit() -> None:
+    os._exit(0)
+
+
+def _raise() -> None:
+    raise RuntimeError("a name from the file")
+
+
+_DEEDS = {
+    b"allocate": _allocate,
+    b"hoard": _allocate_piece_by_piece,
+    b"spin": _spin,
+    b"sleep": _sleep,
+    b"crash": _crash,
+    b"write": _write_a_file,
+    b"exit": _exit,
+    b"raise": _raise,
+}
