@@ -8,10 +8,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from celery import current_app
 from django.conf import settings
 from django.db import transaction
 from kombu.exceptions import OperationalError as BrokerError
+
+from portal.celery import app
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ def queue_runs(radiograph) -> None:
 def wake_workers() -> bool:
     """Says "there is work"; a broker that is down costs latency only, so it is logged and forgotten."""
     try:
-        current_app.send_task(WAKE_TASK, queue=settings.INFERENCE_QUEUE, ignore_result=True)
+        app.send_task(WAKE_TASK, queue=settings.INFERENCE_QUEUE, ignore_result=True)
     except (BrokerError, OSError) as error:
         logger.warning("The broker does not answer (%s); the reaper will wake the workers.", type(error).__name__)
         return False

@@ -1,3 +1,5 @@
-from portal.celery import app as celery_app
+"""Configuration and the parts every other package stands on.
 
-__all__ = ["celery_app"]
+Deliberately empty: the image decoder's process imports ``portal.errors`` and must not load Celery or Django with it.
+``celery -A portal`` finds the application in ``portal.celery``; ``cases.dispatch`` imports it for the web processes.
+"""

@@ -3,7 +3,7 @@ from __future__ import annotations
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 
-from portal.accounts.access import Action, Anyone, allows, rule_for
+from portal.accounts.access import Anyone, allows, rule_for
 
 API_NAMESPACE = "api"
 
@@ -28,7 +28,5 @@ class ClosedByDefaultMiddleware:
         if allows(rule, request.user):
             return None
         if rule is not None and rule is not Anyone.PUBLIC and not request.user.is_authenticated:
-            return redirect_to_login(request.get_full_path())
-        if rule is Action.ACCESS_ADMIN and match.url_name in {"login", "logout", "jsi18n"}:
             return redirect_to_login(request.get_full_path())
         raise PermissionDenied

@@ -8,8 +8,8 @@ import environ
 from csp.constants import NONE, SELF
 
 BASE_DIR = Path(__file__).resolve().parents[2]
-VAR_DIR = BASE_DIR / "var"
 env = environ.Env()
+VAR_DIR = Path(env("VAR_DIR", default=str(BASE_DIR / "var")))  # what the embedded mode keeps
 
 SITE_NAME = "CXR portal"
 RESEARCH_NOTICE = "Research use only. Not a medical device: nothing is final without a radiologist's signature."
@@ -140,7 +140,6 @@ STORAGES = {
 MEDIA_ROOT = Path(env("MEDIA_ROOT", default=str(VAR_DIR / "media")))
 MEDIA_SERVING = env("MEDIA_SERVING", default="django")  # or "x-accel" behind nginx
 INTAKE_TMP_DIR = Path(env("INTAKE_TMP_DIR", default=str(VAR_DIR / "intake")))
-INTAKE_MAX_BYTES = 50 * 1024**2
 INTAKE_MAX_FILES = 200  # images in one request
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024**2
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
@@ -150,14 +149,15 @@ FILE_UPLOAD_MAX_MEMORY_SIZE = 1024**2
 # API --------------------------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "knox.auth.TokenAuthentication",
+        "portal.accounts.api.TokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["portal.accounts.api.HasActionPermission"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["portal.parsers.StrictJSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_PAGINATION_CLASS": "portal.pagination.NewestFirstPagination",
+    "DEFAULT_FILTER_BACKENDS": ["portal.filters.StrictFilterBackend"],
     "PAGE_SIZE": 50,
     "EXCEPTION_HANDLER": "portal.problems.exception_handler",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
@@ -168,9 +168,13 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "Submit chest X-rays in batches, follow their runs, read predictions and heatmaps. " + RESEARCH_NOTICE,
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
-    "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
+    "SERVE_PERMISSIONS": ["portal.accounts.api.HasActionPermission"],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "portal.schema.add_problems",
+    ],
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/api/v1",
 }

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from django.core.exceptions import ImproperlyConfigured
+
 from portal.settings.base import *
 from portal.settings.base import RUN_LEASE_SECONDS, env
 
 DEBUG = False
 EMBEDDED = False
 SECRET_KEY = env("SECRET_KEY")
+if not SECRET_KEY:  # Django itself would notice at the first login only
+    raise ImproperlyConfigured("Set the SECRET_KEY environment variable: it is empty.")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS")
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 

@@ -13,7 +13,9 @@ EMBEDDED = False
 SECRET_KEY = "only-for-the-test-suite-and-never-for-anything-else-0123456789"  # noqa: S105 - not a secret
 ALLOWED_HOSTS = ["testserver", "127.0.0.1", "localhost"]
 DATABASES = {"default": env.db("DATABASE_URL", default="postgres://portal@127.0.0.1:5432/portal")}
-CELERY_BROKER_URL = env("REDIS_URL", default="redis://127.0.0.1:6379/0")
+# pytest-xdist runs several processes on one Redis: each has a numbered database of its own, as it has in PostgreSQL.
+_XDIST_WORKER = env("PYTEST_XDIST_WORKER", default="gw0").removeprefix("gw")
+CELERY_BROKER_URL = env("REDIS_URL", default="redis://127.0.0.1:6379/0").rpartition("/")[0] + f"/{_XDIST_WORKER}"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES = {**STORAGES, "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
 WHITENOISE_AUTOREFRESH = True
