@@ -29,7 +29,9 @@ class Command(BaseCommand):
         parser.add_argument("--model", default="covidnet8-1", help="model version (default: %(default)s)")
         parser.add_argument("--engine", default="auto", help="engine (default: %(default)s)")
         parser.add_argument("--table", type=Path, help="CSV about the files, with a column path relative to itself")
-        parser.add_argument("--by", default="source", help="column of --table to report by (default: %(default)s)")
+        parser.add_argument(
+            "--by", nargs="+", default=["source"], help="columns of --table to report by (default: source)"
+        )
         parser.add_argument("--seed", type=int, default=0, help="seed of the bootstrap (default: %(default)s)")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -45,7 +47,8 @@ class Command(BaseCommand):
 
     def _evaluate(self, options: dict[str, Any]) -> dict[str, Any]:
         spec = registry.model_spec(options["model"])
-        groups = evaluation.groups_from_csv(options["table"], options["by"]) if options["table"] else None
+        columns = options["by"] if options["table"] else []
+        groups = {column: evaluation.groups_from_csv(options["table"], column) for column in columns}
         files = find_files(options["data"], spec.labels)
         bar = ProgressBar(len(files.paths), self.stderr)
         predictor = Predictor(registry.single_model_pipeline(spec), options["engine"])
@@ -57,8 +60,8 @@ class Command(BaseCommand):
             "gate": predictor.pipeline.gate,
             "data": options["data"].name,
         } | evaluation.report(spec.labels, outcomes, options["seed"])
-        if groups is not None:
-            figures[f"by_{options['by']}"] = evaluation.report_by_group(spec.labels, outcomes, groups)
+        for column, members in groups.items():
+            figures[f"by_{column}"] = evaluation.report_by_group(spec.labels, outcomes, members)
         if options["plots"]:
             _plot(figures, outcomes, options["plots"])
         return figures

@@ -1,0 +1,100 @@
+"""The reference engine: TensorFlow through Keras, in float32, on CPU or GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from inference.gradcam import Grid
+from inference.networks import NETWORKS
+from inference.networks.arrays import assign
+from inference.spec import ModelSpec
+
+
+class TensorFlowEngine:
+    """Builds the network from code and fills it with the model version's arrays."""
+
+    name = "tensorflow"
+
+    def load(self, spec: ModelSpec, arrays: dict[str, np.ndarray]) -> TensorFlowModel:
+        """See `Engine.load`."""
+        with _float32():
+            network = NETWORKS[spec.network].build(len(spec.labels), size=spec.input_size)
+            assign(network, arrays, spec.name)
+            return TensorFlowModel(network, spec.gradcam_layer)
+
+
+class TensorFlowModel:
+    """A Keras network that ends in a softmax layer, split in two. See `LoadedModel`."""
+
+    def __init__(self, network: keras.Model, gradcam_layer: str):
+        layer = network.get_layer(gradcam_layer)
+        self._last = network.layers[-1]
+        shape = layer.output.shape[1:]
+        trunk = keras.Model(network.inputs, layer.output)
+        features = keras.Model(layer.output, self._last.input)
+        self.grid = receptive_grid(network, gradcam_layer)
+
+        # Fixed signatures: one trace serves every batch size.
+        @tf.function(input_signature=[tf.TensorSpec((None, *network.input_shape[1:]), tf.float32)])
+        def run_trunk(batch: tf.Tensor) -> tf.Tensor:
+            return trunk(batch, training=False)
+
+        @tf.function(input_signature=[tf.TensorSpec((None, *shape), tf.float32)])
+        def run_tail(activations: tf.Tensor) -> tf.Tensor:
+            # Scores before the softmax: its saturation would make the gradient of a sure class vanish.
+            return tf.matmul(features(activations, training=False), self._last.kernel) + self._last.bias
+
+        @tf.function(input_signature=[tf.TensorSpec((None, *shape), tf.float32), tf.TensorSpec((None,), tf.int32)])
+        def run_gradient(activations: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
+            with tf.GradientTape() as tape:
+                tape.watch(activations)
+                chosen = tf.gather(run_tail(activations), classes, axis=1, batch_dims=1)
+            return tape.gradient(chosen, activations)
+
+        self._run_trunk, self._run_tail, self._run_gradient = run_trunk, run_tail, run_gradient
+
+    def trunk(self, batch: np.ndarray) -> np.ndarray:
+        """See `LoadedModel.trunk`."""
+        return self._run_trunk(tf.constant(batch, tf.float32)).numpy()
+
+    def tail(self, activations: np.ndarray) -> np.ndarray:
+        """See `LoadedModel.tail`."""
+        return self._run_tail(tf.constant(activations, tf.float32)).numpy()
+
+    def gradient(self, activations: np.ndarray, classes: np.ndarray) -> np.ndarray:
+        """See `LoadedModel.gradient`."""
+        return self._run_gradient(tf.constant(activations, tf.float32), tf.constant(classes, tf.int32)).numpy()
+
+
+def receptive_grid(network: keras.Model, layer_name: str) -> Grid:
+    """Follow kernels, strides and padding down to a layer of a network without branches before it.
+
+    With pixel j covering [j, j + 1), a window of k with stride s moves the first centre by (k - 1) / 2 steps and
+    multiplies the step by s; "same" padding keeps the first centre where an even subdivision has it.
+    """
+    centre, step = 0.5, 1.0
+    for layer in network.layers:
+        window = getattr(layer, "kernel_size", None) or getattr(layer, "pool_size", None)
+        if window:
+            stride = layer.strides[0]
+            reach = (window[0] - 1) / 2 if layer.padding == "valid" else (stride - 1) / 2
+            centre, step = centre + reach * step, step * stride
+        if layer.name == layer_name:
+            return Grid(first_centre=centre, step=step, input_size=network.input_shape[1])
+    raise ValueError(f"Expected a layer of {network.name}, got {layer_name!r}.")
+
+
+@contextmanager
+def _float32() -> Iterator[None]:
+    """Serve in float32 even where a training in this process set mixed precision."""
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(policy)

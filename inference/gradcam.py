@@ -1,0 +1,86 @@
+"""Grad-CAM: where in the image the evidence for one class lies.
+
+Source: R. R. Selvaraju et al., "Grad-CAM: Visual explanations from deep networks via gradient-based localization",
+ICCV 2017, equations 1 and 2.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+FRAME_SIDE = 64
+"""Cells per side of a map on the image frame: fine enough that bilinear enlargement shows no new steps."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Where the cells of a layer lie on the network's input, in pixels.
+
+    Attributes:
+        first_centre: Centre of the receptive field of the first cell, from the edge of the input.
+        step: Distance between centres.
+        input_size: Pixels per side of the input.
+    """
+
+    first_centre: float
+    step: float
+    input_size: int
+
+
+def gradcam(activations: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+    """Weigh the channels by their mean gradient, add them up, keep what speaks for the class.
+
+    Args:
+        activations: float (h, w, channels) of the layer.
+        gradient: float (h, w, channels), derivative of the class score before softmax by the activations.
+
+    Returns:
+        float32 (h, w) in [0, 1] with maximum 1; all zeros where nothing speaks for the class, or where the values
+        are not finite. Never NaN.
+
+    Raises:
+        ValueError: If the two arrays do not have the same three dimensions.
+    """
+    if activations.ndim != 3 or activations.shape != gradient.shape:
+        raise ValueError(
+            f"Expected activations and gradient of one shape (h, w, channels), "
+            f"got {activations.shape} and {gradient.shape}."
+        )
+    if not (np.isfinite(activations).all() and np.isfinite(gradient).all()):
+        return np.zeros(activations.shape[:2], np.float32)
+    weights = gradient.astype(np.float64).mean(axis=(0, 1))
+    evidence = np.maximum(activations.astype(np.float64) @ weights, 0.0)
+    peak = evidence.max(initial=0.0)
+    if peak <= 0.0:
+        return np.zeros(activations.shape[:2], np.float32)
+    return np.clip(evidence / peak, 0.0, 1.0).astype(np.float32)
+
+
+def on_frame(values: np.ndarray, grid: Grid, side: int = FRAME_SIDE) -> np.ndarray:
+    """Resample a map from its layer's cells onto an even grid over the whole image frame.
+
+    Without padding the cells' receptive fields are centred on the inner part of the input only: stretching the map over
+    the whole image would push every finding outwards. Beyond the outermost centres the nearest cell's value holds.
+
+    Args:
+        values: float (h, w).
+        grid: Where its cells lie.
+        side: Cells per side of the result.
+
+    Returns:
+        float32 (side, side); bilinear between centres, so the range is kept.
+    """
+    centres = (np.arange(side) + 0.5) * grid.input_size / side
+    rows = _interpolation((centres - grid.first_centre) / grid.step, values.shape[0])
+    columns = _interpolation((centres - grid.first_centre) / grid.step, values.shape[1])
+    frame = rows @ values.astype(np.float64) @ columns.T
+    return np.clip(frame, 0.0, 1.0).astype(np.float32)  # rounding must not leave the range
+
+
+def _interpolation(positions: np.ndarray, cells: int) -> np.ndarray:
+    """Matrix (positions, cells) that interpolates linearly at fractional cell positions, clamped at both ends."""
+    positions = np.clip(positions, 0, cells - 1)
+    distance = np.abs(positions[:, np.newaxis] - np.arange(cells)[np.newaxis, :])
+    return np.maximum(0.0, 1.0 - distance)

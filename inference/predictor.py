@@ -1,0 +1,143 @@
+"""From radiographs to judgements: gate, preprocessing, trunk, tail, Grad-CAM, combination."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import numpy as np
+
+from inference import gate, registry
+from inference.engines import LoadedModel, get_engine
+from inference.ensemble import combine
+from inference.gradcam import gradcam, on_frame
+from inference.outcomes import Failed, Heatmap, Judgement, MemberOutput, Refused, Subject
+from inference.preprocessing import preprocess
+from inference.spec import ModelSpec, PipelineSpec
+
+__all__ = ["Failed", "Heatmap", "Judgement", "MemberOutput", "Predictor", "Refused", "Subject"]
+
+HeatmapChoice = Literal["all", "predicted", "none"]
+Loader = Callable[[ModelSpec, str], LoadedModel]
+
+BATCH_SIZE = 16
+"""Images per trunk call: about 1 GB of float32 activations at most; more gains no speed on a CPU."""
+
+UNUSABLE_OUTPUT = Failed(
+    "unusable_output", "A model gave no usable numbers for this image; the case needs a manual read."
+)
+
+# One copy per process, however many predictors there are: a model takes seconds to load and tens of megabytes.
+_loaded: dict[tuple[str, str, str], LoadedModel] = {}
+
+
+def load_model(spec: ModelSpec, engine_name: str) -> LoadedModel:
+    """Load a model version, once per process and weights file."""
+    key = (engine_name, spec.name, spec.weights_sha256)
+    if key not in _loaded:
+        _loaded[key] = get_engine(engine_name).load(spec, registry.load_arrays(spec))
+    return _loaded[key]
+
+
+class Predictor:
+    """Judges radiographs with one pipeline.
+
+    Making one is cheap; models are loaded by `warm_up` or the first prediction. `loader` is where the models come
+    from.
+    """
+
+    def __init__(self, pipeline: PipelineSpec, engine_name: str = "auto", loader: Loader = load_model):
+        if pipeline.gate != gate.VERSION:
+            raise ValueError(f"Expected a pipeline with gate {gate.VERSION}, got gate {pipeline.gate!r}.")
+        self.pipeline = pipeline
+        self._engine_name = engine_name
+        self._loader = loader
+
+    def warm_up(self) -> None:
+        """Load every member and run it once, so that the first case does not wait for it."""
+        for spec, _ in self.pipeline.members:
+            blank = np.zeros((1, *spec.input_shape), np.float32)
+            model = self._loader(spec, self._engine_name)
+            activations = model.trunk(blank)
+            model.tail(activations)
+            model.gradient(activations, np.zeros(1, np.int64))
+
+    def predict(
+        self, subjects: Sequence[Subject], heatmaps: HeatmapChoice = "all"
+    ) -> list[Judgement | Refused | Failed]:
+        """Judge radiographs.
+
+        Args:
+            subjects: The radiographs.
+            heatmaps: Grad-CAM maps of every class, of each member's predicted class, or none.
+
+        Returns:
+            One outcome per subject, in the same order. A refused one has no class, score or heatmap. A subject for
+            which any member gave unusable numbers is Failed; the others of the batch are not touched by it.
+
+        Raises:
+            WeightsError: If a member's weights cannot be used.
+        """
+        outcomes: list[Judgement | Refused | Failed | None] = [gate.assess(subject) for subject in subjects]
+        eligible = [index for index, outcome in enumerate(outcomes) if outcome is None]
+        for start in range(0, len(eligible), BATCH_SIZE):
+            indices = eligible[start : start + BATCH_SIZE]
+            judged = self._judge([subjects[index].pixels for index in indices], heatmaps)
+            for index, outcome in zip(indices, judged, strict=True):
+                outcomes[index] = outcome
+        return [outcome for outcome in outcomes if outcome is not None]
+
+    def _judge(self, images: list[np.ndarray], heatmaps: HeatmapChoice) -> list[Judgement | Failed]:
+        by_member = [
+            _outputs(spec, weight, self._loader(spec, self._engine_name), images, heatmaps)
+            for spec, weight in self.pipeline.members
+        ]
+        judged: list[Judgement | Failed] = []
+        for outputs in zip(*by_member, strict=True):
+            usable = [output for output in outputs if output is not None]
+            judged.append(combine(usable) if len(usable) == len(outputs) else UNUSABLE_OUTPUT)
+        return judged
+
+
+def softmax(logits: np.ndarray, temperature: float | None = None) -> np.ndarray:
+    """Probabilities float64 over the last axis; logits are divided by the temperature, if there is one."""
+    scaled = logits.astype(np.float64) / (temperature or 1.0)
+    powers = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)
+
+
+def _outputs(
+    spec: ModelSpec, weight: float, model: LoadedModel, images: list[np.ndarray], heatmaps: HeatmapChoice
+) -> list[MemberOutput | None]:
+    """One member over one batch; None for an image with unusable numbers."""
+    batch = np.stack([preprocess(image, spec.input_size, spec.preprocessing) for image in images])
+    activations = model.trunk(batch)
+    logits = model.tail(activations)
+    if logits.shape != (len(images), len(spec.labels)):
+        return [None] * len(images)
+    usable = np.isfinite(logits).all(axis=1)
+    logits = np.where(usable[:, np.newaxis], logits, 0.0)
+    probabilities = softmax(logits, spec.temperature)
+    maps = _heatmaps(spec, model, activations, logits, heatmaps)
+    return [
+        MemberOutput(spec, weight, probabilities[index], maps[index]) if usable[index] else None
+        for index in range(len(images))
+    ]
+
+
+def _heatmaps(
+    spec: ModelSpec, model: LoadedModel, activations: np.ndarray, logits: np.ndarray, choice: HeatmapChoice
+) -> list[dict[str, Heatmap]]:
+    """Grad-CAM maps by label for each image of a batch."""
+    maps: list[dict[str, Heatmap]] = [{} for _ in logits]
+    if choice == "none":
+        return maps
+    predicted = logits.argmax(axis=1)
+    rounds = [predicted] if choice == "predicted" else [np.full(len(logits), i) for i in range(len(spec.labels))]
+    for classes in rounds:
+        gradients = model.gradient(activations, classes)
+        for index, (image_activations, gradient) in enumerate(zip(activations, gradients, strict=True)):
+            label = spec.labels[classes[index]]
+            values = on_frame(gradcam(image_activations, gradient), model.grid)
+            maps[index][label] = Heatmap(label, values, usable=bool(values.any()))
+    return maps

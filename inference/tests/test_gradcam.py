@@ -1,0 +1,184 @@
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from inference import overlay
+from inference.engines.tensorflow import TensorFlowModel, receptive_grid
+from inference.gradcam import Grid, gradcam, on_frame
+from inference.networks import covidnet8
+from inference.tests import tiny
+
+
+@pytest.fixture(scope="module")
+def network():
+    import keras
+
+    keras.utils.set_random_seed(3)
+    return tiny.build(3)
+
+
+class TestGradcam:
+    def test_is_the_channels_weighted_by_their_mean_gradient_kept_positive_and_normalised(self):
+        activations = np.array([[[1.0, 2.0], [0.0, 4.0]]])
+        gradient = np.array([[[2.0, -1.0], [0.0, 0.0]]])  # means: 1 and -0.5
+
+        np.testing.assert_allclose(gradcam(activations, gradient), [[0.0, 0.0]])
+        np.testing.assert_allclose(gradcam(activations, -gradient), [[0.0, 1.0]])
+
+    def test_without_positive_evidence_is_zeros(self):
+        values = gradcam(np.ones((3, 3, 4)), -np.ones((3, 3, 4)))
+
+        assert values.dtype == np.float32
+        assert not values.any()
+
+    @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+    def test_is_zeros_and_never_nan_where_a_number_is_not_finite(self, bad):
+        activations = np.ones((3, 3, 4))
+        activations[1, 1, 1] = bad
+
+        assert not gradcam(activations, np.ones((3, 3, 4))).any()
+
+    def test_stays_in_range_for_huge_and_tiny_numbers(self):
+        rng = np.random.default_rng(0)
+        for factor in (1e-30, 1e30):
+            values = gradcam(rng.random((5, 5, 3)) * factor, rng.random((5, 5, 3)) * factor)
+            assert values.max() == 1.0
+            assert values.min() >= 0.0
+
+    def test_refuses_arrays_that_do_not_fit_one_another(self):
+        with pytest.raises(ValueError, match="one shape"):
+            gradcam(np.ones((3, 3, 4)), np.ones((3, 3, 5)))
+
+
+class TestTrunkAndTail:
+    def test_together_give_what_the_whole_network_gives(self, network):
+        batch = np.random.default_rng(0).normal(size=(4, 32, 32, 3)).astype(np.float32)
+        model = TensorFlowModel(network, "conv2")
+
+        logits = model.tail(model.trunk(batch))
+
+        powers = np.exp(logits)
+        whole = network.predict(batch, verbose=0)
+        np.testing.assert_allclose(powers / powers.sum(axis=1, keepdims=True), whole, atol=1e-5)
+
+    def test_gradient_of_the_tail_is_that_of_the_whole_network(self, network):
+        import keras
+        import tensorflow as tf
+
+        batch = np.random.default_rng(1).normal(size=(3, 32, 32, 3)).astype(np.float32)
+        classes = np.array([2, 0, 1])
+        last = network.layers[-1]
+        whole = keras.Model(network.inputs, [network.get_layer("conv2").output, last.input])
+        with tf.GradientTape() as tape:
+            activations, features = whole(batch)
+            logits = tf.matmul(features, last.kernel) + last.bias
+            chosen = tf.gather(logits, classes, axis=1, batch_dims=1)
+        expected = tape.gradient(chosen, activations)
+
+        model = TensorFlowModel(network, "conv2")
+        gradient = model.gradient(model.trunk(batch), classes)
+
+        np.testing.assert_allclose(gradient, expected.numpy(), atol=1e-6)
+
+    def test_leave_the_network_as_it_was(self, network):
+        before = network.get_weights()
+        model = TensorFlowModel(network, "conv2")
+
+        model.gradient(model.trunk(np.ones((1, 32, 32, 3), np.float32)), np.array([0]))
+
+        for old, new in zip(before, network.get_weights(), strict=True):
+            np.testing.assert_array_equal(old, new)
+
+
+class TestPlantedPatch:
+    @pytest.mark.parametrize(("row", "column"), [(6, 6), (6, 22), (22, 6), (16, 16)])
+    def test_the_map_is_hottest_on_the_bright_patch_that_the_class_looks_for(self, row, column):
+        network = tiny.build(3)
+        kernels = [np.zeros_like(weight) for weight in network.get_weights()]
+        kernels[0][:, :, :, 0] = 1.0  # a blob detector,
+        kernels[2][1, 1, 0, 0] = 1.0  # handed on,
+        kernels[4][0, 2] = 1.0  # speaks for class 2
+        network.set_weights(kernels)
+        model = TensorFlowModel(network, "conv2")
+        image = np.zeros((1, 32, 32, 3), np.float32)
+        image[:, row : row + 4, column : column + 4] = 1.0
+
+        activations = model.trunk(image)
+        values = on_frame(gradcam(activations[0], model.gradient(activations, np.array([2]))[0]), model.grid)
+
+        hottest = np.argwhere(values == values.max()).mean(axis=0) * 32 / 64
+        assert np.abs(hottest - (row + 2, column + 2)).max() <= 2.0
+        assert not gradcam(activations[0], model.gradient(activations, np.array([0]))[0]).any()
+
+
+class TestOnFrame:
+    def test_covidnet8_cells_lie_where_its_valid_convolutions_look(self):
+        # conv1 +2, pool1 +1, conv2 +1.5 * 3, pool2 +0.5 * 3, conv3 +6, pool3 +0.5 * 6, conv4 +12, from 0.5.
+        grid = receptive_grid(covidnet8.build(3), covidnet8.GRADCAM_LAYER)
+
+        assert grid == Grid(first_centre=30.5, step=12.0, input_size=256)
+        assert grid.first_centre + 16 * grid.step == 256 - 33.5
+
+    def test_keeps_range_and_puts_each_cell_at_its_centre(self):
+        values = np.zeros((5, 5), np.float32)
+        values[1, 3] = 1.0
+        grid = Grid(first_centre=16.0, step=8.0, input_size=64)
+
+        frame = on_frame(values, grid, side=64)
+
+        assert frame.dtype == np.float32
+        assert frame.min() == 0.0
+        assert frame.max() <= 1.0
+        row, column = np.unravel_index(frame.argmax(), frame.shape)
+        assert (abs(row + 0.5 - 24) <= 0.5, abs(column + 0.5 - 40) <= 0.5) == (True, True)
+
+    def test_an_even_map_stays_even(self):
+        frame = on_frame(np.full((17, 17), 0.25), Grid(30.5, 12.0, 256))
+
+        np.testing.assert_allclose(frame, 0.25)
+
+
+class TestOverlay:
+    @pytest.mark.parametrize(
+        ("width", "height", "size"), [(1024, 800, (512, 400)), (212, 197, (212, 197)), (1, 9, (1, 9))]
+    )
+    def test_has_the_aspect_ratio_of_the_radiograph_and_at_most_512_pixels(self, width, height, size):
+        picture = Image.open(io.BytesIO(overlay.colourise(np.full((64, 64), 0.5), width, height)))
+
+        assert (picture.format, picture.mode, picture.size) == ("PNG", "RGBA", size)
+
+    def test_lies_exactly_over_the_radiograph(self):
+        values = np.zeros((64, 64), np.float32)
+        values[16:32, 48:56] = 1.0  # a quarter from the top, three quarters from the left
+
+        alpha = np.asarray(Image.open(io.BytesIO(overlay.colourise(values, 320, 512))))[..., 3]
+
+        rows, columns = np.nonzero(alpha > 127)
+        assert (rows.min(), rows.max() + 1) == (128, 256)
+        assert (columns.min(), columns.max() + 1) == (240, 280)
+
+    def test_is_transparent_where_there_is_no_evidence_and_more_opaque_where_there_is_more(self):
+        values = np.linspace(0, 1, 64)[np.newaxis].repeat(64, axis=0)
+
+        alpha = np.asarray(Image.open(io.BytesIO(overlay.colourise(values, 64, 64))))[0, :, 3].astype(int)
+
+        assert (alpha[0], alpha[-1]) == (0, 255)
+        assert (np.diff(alpha) >= 0).all()
+
+    def test_colours_grow_steadily_lighter_so_that_they_read_without_hue(self):
+        colours = [colour for _, colour in overlay.legend(17)]
+        lightness = [
+            sum(w * int(c[i : i + 2], 16) for w, i in ((0.2126, 1), (0.7152, 3), (0.0722, 5))) for c in colours
+        ]
+
+        assert lightness == sorted(lightness)
+        assert overlay.legend(3)[0] == (0.0, "#0d0887")
+
+    @pytest.mark.parametrize("bad", [np.nan, -0.1, 1.1])
+    def test_refuses_values_outside_0_to_1(self, bad):
+        with pytest.raises(ValueError, match=r"in \[0, 1\]"):
+            overlay.colourise(np.full((4, 4), bad), 10, 10)

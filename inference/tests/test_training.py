@@ -1,0 +1,417 @@
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+import math
+
+import numpy as np
+import pytest
+from django.core.management import CommandError, call_command
+from PIL import Image
+from sklearn import metrics as sklearn_metrics
+
+from inference import registry
+from inference.networks import NETWORKS
+from inference.tests import pictures, tiny
+from inference.training import checkpoints, loop, publish
+from inference.training.augment import NONE, Augmentation, augment
+from inference.training.calibration import cross_entropy, fit_temperature, rescale
+from inference.training.data import DataError, LabelledImages, find_files, read_images, split_off
+from inference.training.metrics import auc, confusion_matrix, evaluation, roc_curve, wilson
+from inference.training.precision import keras_policy
+from inference.training.progress import ProgressBar, duration
+from inference.training.recipes import AUTHORS, PROGRESSIVE
+
+
+@pytest.fixture
+def tiny_network(monkeypatch):
+    """The tiny network, registered for the commands as well."""
+    monkeypatch.setitem(NETWORKS, "tiny", tiny.NETWORK)
+    return tiny.NETWORK
+
+
+def bars(labels=tiny.LABELS, per_class=8) -> LabelledImages:
+    """Images whose class is the height of a bright bar."""
+    images, targets = [], []
+    for target in range(len(labels)):
+        for index in range(per_class):
+            image = pictures.thorax(224, 224, seed=index)
+            image[(target + 1) * 40 : (target + 1) * 40 + 20] = 255
+            images.append(image)
+            targets.append(target)
+    return LabelledImages(labels, np.stack(images), np.array(targets))
+
+
+class TestLoop:
+    def training(self, folder, epochs, **changes):
+        recipe = dataclasses.replace(AUTHORS, batch_size=8, preprocessing="squash224-standardise", **changes)
+        return loop.Training(tiny.NETWORK, recipe, bars(), bars(per_class=2), epochs, 1, folder)
+
+    def test_every_epoch_is_recorded_and_leaves_a_checkpoint_and_the_best_weights(self, tmp_path):
+        history = self.training(tmp_path, 2).run()
+
+        assert [record.epoch for record in history] == [1, 2]
+        assert all(math.isfinite(record.loss) and 0 <= record.val_accuracy <= 1 for record in history)
+        assert json.loads((tmp_path / "history.json").read_text()) == [dataclasses.asdict(r) for r in history]
+        assert checkpoints.load(tmp_path).steps == 6
+        assert len(checkpoints.load_best(tmp_path)) == len(tiny.build(3).weights)
+
+    def test_the_same_seed_gives_the_same_training(self, tmp_path):
+        first = self.training(tmp_path / "a", 1)
+        second = self.training(tmp_path / "b", 1)
+        for training in (first, second):
+            training.folder.mkdir()
+
+        assert [r.loss for r in first.run()] == pytest.approx([r.loss for r in second.run()], rel=1e-4)
+
+    def test_a_resumed_training_goes_on_with_the_next_epoch_and_keeps_the_history(self, tmp_path):
+        before = self.training(tmp_path, 1, average_decay=0.9).run()
+
+        after = self.training(tmp_path, 3, average_decay=0.9).run(resume=True)
+
+        assert [record.epoch for record in after] == [1, 2, 3]
+        assert after[0] == before[0]
+
+    def test_resuming_a_finished_training_changes_nothing(self, tmp_path):
+        history = self.training(tmp_path, 1).run()
+
+        assert self.training(tmp_path, 1).run(resume=True) == history
+
+    def test_resolution_changes_within_one_training(self, tmp_path):
+        training = self.training(tmp_path, 2, low_resolution=24, low_share=0.5)
+
+        assert [record.size for record in training.run()] == [24, 32]
+
+    def test_the_best_weights_are_those_of_the_best_epoch_at_the_last_resolution(self, tmp_path):
+        history = self.training(tmp_path, 4, low_resolution=24, low_share=0.5).run()
+
+        full = [record for record in history if record.size == 32]
+        best = max(full, key=lambda record: record.val_accuracy)
+        assert [record for record in full if record.kept][-1].val_accuracy == best.val_accuracy
+
+    def test_training_learns(self, tmp_path):
+        history = self.training(tmp_path, 12, learning_rate=5e-3).run()
+
+        assert history[-1].val_loss < history[0].val_loss
+
+    def test_without_a_checkpoint_there_is_nothing_to_resume(self, tmp_path):
+        with pytest.raises(checkpoints.CheckpointError, match="no checkpoint"):
+            self.training(tmp_path, 1).run(resume=True)
+
+    def test_a_damaged_checkpoint_is_named_as_such(self, tmp_path):
+        (tmp_path / "checkpoint.npz").write_bytes(b"PK half a file")
+
+        with pytest.raises(checkpoints.CheckpointError, match="damaged"):
+            self.training(tmp_path, 1).run(resume=True)
+
+
+class TestRecipes:
+    def test_the_authors_recipe_is_adam_at_a_thousandth_rotation_by_15_degrees_and_batches_of_32(self):
+        assert (AUTHORS.learning_rate, AUTHORS.cosine, AUTHORS.batch_size) == (0.001, False, 32)
+        assert AUTHORS.augmentation == Augmentation(rotation_degrees=15.0)
+        assert (AUTHORS.label_smoothing, AUTHORS.preprocessing) == (0.0, "squash224-raw")
+
+    def test_a_cosine_rate_warms_up_peaks_and_falls(self):
+        rates = [PROGRESSIVE.rate_at(epoch / 10, 18) for epoch in range(181)]
+
+        assert max(rates) == rates[10] == PROGRESSIVE.learning_rate
+        assert rates[:11] == sorted(rates[:11])
+        assert rates[10:] == sorted(rates[10:], reverse=True)
+        assert rates[-1] == pytest.approx(PROGRESSIVE.final_rate)
+
+    def test_strong_variation_comes_first(self):
+        kinds = [PROGRESSIVE.augmentation_at(epoch, 20) for epoch in range(20)]
+
+        assert kinds == [PROGRESSIVE.augmentation] * 6 + [PROGRESSIVE.late_augmentation] * 14
+        assert AUTHORS.augmentation_at(19, 20) == AUTHORS.augmentation
+
+    def test_low_resolution_comes_first(self):
+        sizes = [PROGRESSIVE.size_at(epoch, 9, 256) for epoch in range(9)]
+
+        assert sizes == sorted(sizes)
+        assert set(sizes) == {193, 256}
+
+
+class TestPublish:
+    def test_published_weights_load_again_and_predict_as_trained(self, tmp_path, tiny_network):
+        data = bars()
+        weights = tiny.build(3).get_weights()
+        model = publish.best_network(tiny_network, tiny.LABELS, weights)
+        recipe = dataclasses.replace(AUTHORS, preprocessing="squash224-standardise")
+        calibration = publish.calibrate(model, recipe, data)
+
+        spec = publish.publish(model, tiny_network, tiny.LABELS, recipe, "7", calibration, tmp_path)
+
+        assert registry.model_spec("tiny-7", tmp_path) == spec
+        assert spec.temperature == calibration.temperature
+        assert calibration.cross_entropy_after <= calibration.cross_entropy_before
+        for name, array in registry.load_arrays(spec, tmp_path).items():
+            variable = next(variable for variable in model.weights if variable.path == name)
+            np.testing.assert_array_equal(array, np.asarray(variable))
+
+
+class TestCalibration:
+    def test_finds_the_temperature_that_made_the_scores_too_sure(self):
+        rng = np.random.default_rng(0)
+        honest = rng.dirichlet((1, 1, 1), 4000)
+        targets = np.array([rng.choice(3, p=row) for row in honest])
+
+        temperature = fit_temperature(rescale(honest, 0.5), targets)
+
+        assert temperature == pytest.approx(2.0, rel=0.1)
+
+    def test_temperature_1_changes_nothing(self):
+        probabilities = np.array([[0.7, 0.2, 0.1]])
+
+        np.testing.assert_allclose(rescale(probabilities, 1.0), probabilities)
+        assert cross_entropy(probabilities, np.array([0])) == pytest.approx(-math.log(0.7))
+
+
+class TestAugment:
+    IMAGE = pictures.thorax(224, 224)
+
+    def test_without_variation_is_the_serving_geometry(self):
+        result = augment(self.IMAGE, 224, np.random.default_rng(0), NONE)
+
+        np.testing.assert_array_equal(result, self.IMAGE)
+
+    def test_the_same_state_gives_the_same_picture_and_another_state_another(self):
+        how = PROGRESSIVE.augmentation
+        first, again, other = (augment(self.IMAGE, 193, np.random.default_rng(seed), how) for seed in (1, 1, 2))
+
+        np.testing.assert_array_equal(first, again)
+        assert (first != other).mean() > 0.5
+        assert (first.shape, first.dtype) == ((193, 193), np.uint8)
+
+    def test_a_flip_is_the_mirror_image(self):
+        result = augment(self.IMAGE, 224, np.random.default_rng(0), Augmentation(rotation_degrees=0, flip=1.0))
+
+        np.testing.assert_array_equal(result, self.IMAGE[:, ::-1])
+
+    def test_a_rotation_keeps_the_centre_and_leaves_black_corners(self):
+        dot = np.full((224, 224), 100, np.uint8)
+        dot[108:116, 108:116] = 255
+
+        result = augment(dot, 224, np.random.default_rng(5), Augmentation(rotation_degrees=15))
+
+        assert result[112, 112] == 255
+        assert result[0, 0] == 0 or result[0, -1] == 0
+
+
+class TestData:
+    def test_subfolders_are_matched_whatever_their_case_and_numbered_in_the_order_of_the_labels(self, tmp_path):
+        pictures.write_folder(tmp_path, tiny.LABELS, 2)
+
+        files = find_files(tmp_path, ("pneumonia", "covid", "normal"))
+
+        assert files.targets.tolist() == [0, 0, 1, 1, 2, 2]
+        assert files.paths[0].parent.name == "Pneumonia"
+
+    def test_images_are_read_at_working_size(self, tmp_path):
+        files = find_files(pictures.write_folder(tmp_path, tiny.LABELS, 1, side=300), tiny.LABELS)
+
+        images = read_images(files, lambda path: np.asarray(Image.open(path)))
+
+        assert (images.images.shape, images.images.dtype, len(images)) == ((3, 224, 224), np.uint8, 3)
+
+    def test_every_class_is_split_alike_and_no_file_is_on_both_sides(self, tmp_path):
+        files = find_files(pictures.write_folder(tmp_path, tiny.LABELS, 5, side=40), tiny.LABELS)
+
+        train, val = split_off(files, 0.2, seed=3)
+
+        assert np.bincount(val.targets).tolist() == [1, 1, 1]
+        assert set(train.paths).isdisjoint(val.paths)
+        assert set(train.paths) | set(val.paths) == set(files.paths)
+
+    def test_a_folder_without_one_class_or_without_images_is_refused(self, tmp_path):
+        with pytest.raises(DataError, match="no folder"):
+            find_files(tmp_path / "nowhere", tiny.LABELS)
+        (tmp_path / "covid").mkdir()
+        with pytest.raises(DataError, match="no subfolder named normal or pneumonia"):
+            find_files(tmp_path, tiny.LABELS)
+        with pytest.raises(DataError, match="holds no image"):
+            find_files(tmp_path, ("covid",))
+
+
+class TestMetrics:
+    # Truth in rows: 8 of 10 a, 6 of 10 b right.
+    TARGETS = np.array([0] * 10 + [1] * 10)
+    SCORES = np.array([[0.9, 0.1]] * 8 + [[0.3, 0.7]] * 2 + [[0.2, 0.8]] * 6 + [[0.6, 0.4]] * 4)
+
+    def test_figures_are_those_computed_by_hand(self):
+        report = evaluation(("a", "b"), self.TARGETS, self.SCORES)
+        first = report["per_class"]["a"]
+
+        assert report["confusion_matrix"] == [[8, 2], [4, 6]]
+        assert report["accuracy"] == pytest.approx(14 / 20)
+        assert first["sensitivity"] == pytest.approx(8 / 10)
+        assert first["specificity"] == pytest.approx(6 / 10)
+        assert first["ppv"] == pytest.approx(8 / 12)
+        assert first["npv"] == pytest.approx(6 / 8)
+        assert first["f1"] == pytest.approx(16 / 22)
+        assert first["auc"] == pytest.approx((8 * 10 + 2 * 6) / 100)
+
+    def test_wilson_interval_is_the_published_example(self):
+        # 81 of 263: Newcombe, Statistics in Medicine 17, 1998, table I, method 3.
+        assert wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
+        assert wilson(0, 20) == pytest.approx((0.0, 0.1611), abs=5e-5)
+        assert wilson(0, 0) is None
+
+    def test_figures_agree_with_scikit_learn(self):
+        rng = np.random.default_rng(4)
+        targets = rng.integers(0, 3, 300)
+        probabilities = np.round(rng.dirichlet((1, 1, 1), 300) + np.eye(3)[targets] * 0.3, 1)  # with ties
+        predicted = probabilities.argmax(axis=1)
+
+        report = evaluation(("a", "b", "c"), targets, probabilities)
+
+        assert report["confusion_matrix"] == sklearn_metrics.confusion_matrix(targets, predicted).tolist()
+        assert report["macro_f1"] == pytest.approx(sklearn_metrics.f1_score(targets, predicted, average="macro"))
+        areas = [sklearn_metrics.roc_auc_score(targets == index, probabilities[:, index]) for index in range(3)]
+        assert [row["auc"] for row in report["per_class"].values()] == pytest.approx(areas)
+        assert report["macro_auc"] == pytest.approx(np.mean(areas))
+
+    def test_the_area_under_the_drawn_curve_is_the_auc(self):
+        rng = np.random.default_rng(5)
+        positive, scores = rng.random(200) < 0.4, np.round(rng.random(200), 1)
+
+        false, true = roc_curve(positive, scores)
+
+        assert (false[0], true[0], false[-1], true[-1]) == (0, 0, 1, 1)
+        assert np.trapezoid(true, false) == pytest.approx(auc(positive, scores))
+
+    def test_intervals_hold_the_figure_and_are_the_same_every_time(self):
+        first, second = (evaluation(("a", "b"), self.TARGETS, self.SCORES, seed=7) for _ in range(2))
+
+        assert first == second
+        low, high = first["macro_auc_ci95"]
+        assert low < first["macro_auc"] < high
+
+    def test_what_cannot_be_known_is_none_and_the_report_is_json(self):
+        report = evaluation(("a", "b"), np.array([0, 0]), np.array([[0.9, 0.1], [0.8, 0.2]]))
+
+        assert report["macro_auc"] is None
+        assert report["per_class"]["b"]["sensitivity"] is None
+        assert json.loads(json.dumps(report, allow_nan=False))["accuracy"] == 1.0
+
+    def test_arrays_that_do_not_fit_are_refused(self):
+        with pytest.raises(ValueError, match="Expected probabilities"):
+            evaluation(("a", "b"), np.array([0, 1]), np.zeros((2, 3)))
+
+    def test_rows_of_the_confusion_matrix_are_the_truth(self):
+        assert confusion_matrix(np.array([0, 0, 1]), np.array([1, 1, 1]), 2).tolist() == [[0, 2], [0, 1]]
+
+
+class TestPrecision:
+    @pytest.mark.parametrize(
+        ("flags", "policy"),
+        [("fpu avx512_bf16 sse", "mixed_bfloat16"), ("amx_bf16", "mixed_bfloat16"), ("fpu avx512f", "float32")],
+    )
+    def test_bfloat16_only_where_the_processor_multiplies_it(self, tmp_path, flags, policy):
+        cpuinfo = tmp_path / "cpuinfo"
+        cpuinfo.write_text(f"processor : 0\nflags : {flags}\n")
+
+        assert keras_policy("auto", cpuinfo) == policy
+        assert keras_policy("float32", cpuinfo) == "float32"
+
+    def test_unknown_processors_train_in_float32(self, tmp_path):
+        assert keras_policy("auto", tmp_path / "absent") == "float32"
+
+
+class TestProgressBar:
+    def test_a_log_gets_whole_lines_the_first_and_the_last_always(self):
+        log = io.StringIO()
+        bar = ProgressBar(4, log)
+
+        for done in range(1, 5):
+            bar.update(done, "note")
+
+        lines = log.getvalue().splitlines()
+        assert [line.split("] ")[1].split()[0] for line in lines] == ["1/4", "4/4"]
+        assert "ETA" in lines[0]
+        assert "\r" not in log.getvalue()
+
+    @pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (65.4, "1:05"), (3723, "1:02:03")])
+    def test_durations_read_as_clock_times(self, seconds, text):
+        assert duration(seconds) == text
+
+
+class TestCommand:
+    @pytest.fixture(autouse=True)
+    def _registered(self, tiny_network):
+        """The tiny network is known to the command."""
+
+    def train(self, folder, *arguments):
+        out, err = io.StringIO(), io.StringIO()
+        options = ["tiny", "--data", str(folder / "data"), "--out", str(folder / "run"), "--batch-size", "4"]
+        call_command("train", *options, *arguments, stdout=out, stderr=err)
+        return out.getvalue(), err.getvalue()
+
+    def test_leaves_metrics_and_curves_and_shows_its_progress(self, tmp_path):
+        pictures.write_folder(tmp_path / "data" / "train", tiny.LABELS, 4)
+        pictures.write_folder(tmp_path / "data" / "val", tiny.LABELS, 2)
+
+        out, err = self.train(tmp_path, "--epochs", "2", "--recipe", "progressive", "--precision", "float32")
+
+        figures = json.loads((tmp_path / "run" / "metrics.json").read_text())
+        assert "Best validation accuracy" in out
+        assert "ETA" in err
+        assert "validation accuracy" in err
+        assert figures["images"]["train"] == {"covid": 4, "normal": 4, "pneumonia": 4}
+        assert figures["val"]["images"] == 6
+        assert [record["epoch"] for record in figures["history"]] == [1, 2]
+        assert Image.open(tmp_path / "run" / "curves.png").format == "PNG"
+
+    def test_four_classes_need_only_other_labels_and_a_val_folder_is_optional(self, tmp_path):
+        labels = ("covid", "normal", "pneumonia", "tuberculosis")
+        pictures.write_folder(tmp_path / "data", labels, 4)
+
+        self.train(tmp_path, "--epochs", "1", "--labels", *labels, "--val-fraction", "0.25")
+
+        figures = json.loads((tmp_path / "run" / "metrics.json").read_text())
+        assert figures["labels"] == list(labels)
+        assert np.array(figures["val"]["confusion_matrix"]).shape == (4, 4)
+        assert figures["images"]["val"] == dict.fromkeys(labels, 1)
+
+    def test_resumes_what_it_began_and_nothing_else(self, tmp_path):
+        pictures.write_folder(tmp_path / "data", tiny.LABELS, 4)
+        self.train(tmp_path, "--epochs", "1")
+
+        self.train(tmp_path, "--epochs", "2", "--resume")
+
+        history = json.loads((tmp_path / "run" / "metrics.json").read_text())["history"]
+        assert [record["epoch"] for record in history] == [1, 2]
+        with pytest.raises(CommandError, match="holds a training already"):
+            self.train(tmp_path, "--epochs", "2")
+        with pytest.raises(CommandError, match="another recipe"):
+            self.train(tmp_path, "--epochs", "3", "--resume", "--recipe", "progressive")
+
+    @pytest.mark.parametrize(
+        ("arguments", "sentence"),
+        [
+            (["--epochs", "0"], "at least 1"),
+            (["--resume"], "no training in"),
+            (["--learning-rate", "-1"], "must be positive"),
+            (["--labels", "covid", "normal", "pneumonia", "gout"], "no subfolder named gout"),
+            (["--val-fraction", "1"], "between 0 and 1"),
+        ],
+    )
+    def test_bad_input_is_refused_in_a_sentence(self, tmp_path, arguments, sentence):
+        pictures.write_folder(tmp_path / "data", tiny.LABELS, 1, side=40)
+
+        with pytest.raises(CommandError, match=sentence):
+            self.train(tmp_path, *arguments)
+
+    def test_a_missing_folder_and_an_unknown_network_are_refused_in_a_sentence(self, tmp_path):
+        with pytest.raises(CommandError, match="There is no folder"):
+            self.train(tmp_path)
+        with pytest.raises(CommandError, match="no network alexnet; there is covidnet8"):
+            call_command("train", "alexnet", "--data", str(tmp_path))
+
+    def test_a_file_that_is_no_image_is_named(self, tmp_path):
+        pictures.write_folder(tmp_path / "data", tiny.LABELS, 2)
+        (tmp_path / "data" / "Normal" / "broken.png").write_bytes(b"not a picture")
+
+        with pytest.raises(CommandError, match=r"broken\.png cannot be used"):
+            self.train(tmp_path)
