@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import logging
 
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import (
+    PermissionDenied,
+    RequestDataTooBig,
+    SuspiciousOperation,
+    TooManyFieldsSent,
+    TooManyFilesSent,
+)
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, JsonResponse
 from django.shortcuts import render
 from rest_framework import exceptions
+from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 
 from portal.errors import DomainError
@@ -26,6 +33,7 @@ _STANDARD = {
     406: ("not_acceptable", "No representation fits the Accept header.", "Ask for application/json."),
     413: ("too_large", "The request is too large.", "Send fewer or smaller files."),
     415: ("unsupported_media_type", "The Content-Type is not supported here.", "See /api/docs/."),
+    422: ("unprocessable", "The request cannot be carried out as it is.", "See /api/docs/."),
     429: ("throttled", "Too many requests.", "Wait and try again."),
     500: ("server_error", "Something went wrong on our side; it has been logged.", "Try again later."),
     503: ("unavailable", "The database does not answer at the moment.", "Try again in a few seconds."),
@@ -60,18 +68,49 @@ def exception_handler(exc, context):
         logger.warning("Database unavailable: %s", type(exc).__name__)
         body, headers = problem(503), {"Retry-After": str(RETRY_AFTER_SECONDS)}
     elif isinstance(exc, exceptions.ValidationError):
-        body = problem(400, errors=exc.detail)
+        body = problem(400, errors=_by_field(exc.detail))
     elif isinstance(exc, exceptions.ParseError):
-        body = problem(400, code="unreadable_body", cause="The body could not be read.", remedy="Send valid JSON or form data.")
+        cause, remedy = "The body could not be read.", "Send valid JSON or form data."
+        body = problem(400, code="unreadable_body", cause=cause, remedy=remedy)
+    elif isinstance(exc, SuspiciousOperation):
+        body = _of_suspicious(exc)
     elif isinstance(exc, exceptions.APIException):
-        body = problem(exc.status_code)
+        body = _of_api_exception(exc)
         if auth_header := getattr(exc, "auth_header", None):
             headers["WWW-Authenticate"] = auth_header
         if wait := getattr(exc, "wait", None):
             headers["Retry-After"] = str(int(wait) + 1)
     else:
         return None
+    # A problem is JSON also where the endpoint itself answers with a picture, YAML or a page.
+    request = context["request"]
+    request.accepted_renderer, request.accepted_media_type = JSONRenderer(), JSONRenderer.media_type
     return Response(body, status=body["status"], headers=headers, content_type=MEDIA_TYPE)
+
+
+def _by_field(detail) -> dict:
+    """Messages by field; what concerns the request as a whole stands under ``non_field_errors``."""
+    return detail if isinstance(detail, dict) else {"non_field_errors": detail}
+
+
+def _of_suspicious(exc: SuspiciousOperation) -> dict:
+    """What Django itself refuses while it reads a request."""
+    if isinstance(exc, TooManyFilesSent):
+        return problem(
+            413, code="too_many_files", cause="There are too many files in one request.", remedy="Send fewer."
+        )
+    if isinstance(exc, TooManyFieldsSent):
+        return problem(
+            413, code="too_many_fields", cause="There are too many fields in one request.", remedy="Send fewer."
+        )
+    return problem(413 if isinstance(exc, RequestDataTooBig) else 400)
+
+
+def _of_api_exception(exc: exceptions.APIException) -> dict:
+    if isinstance(exc, exceptions.PermissionDenied) and str(exc.detail).startswith("CSRF"):
+        cause, remedy = "The request of a session came without its CSRF token.", "Send X-CSRFToken, or use a token."
+        return problem(403, code="csrf_failed", cause=cause, remedy=remedy)
+    return problem(exc.status_code)
 
 
 def problem_response(request, body: dict):
@@ -102,7 +141,7 @@ class DomainErrorMiddleware:
 
 
 def bad_request(request, exception=None):
-    return problem_response(request, problem(400))
+    return problem_response(request, _of_suspicious(exception) if exception else problem(400))
 
 
 def permission_denied(request, exception=None):

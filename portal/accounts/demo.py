@@ -33,9 +33,7 @@ def create_demo_users(kept_in: Path) -> dict[str, str]:
     for name, password in created.items():
         role, first, last = USERS[name]
         place = None if role is Role.ADMINISTRATOR else facility
-        User.objects.create_user(
-            name, password=password, role=role, facility=place, first_name=first, last_name=last
-        )
+        User.objects.create_user(name, password=password, role=role, facility=place, first_name=first, last_name=last)
     if created:
         kept_in.touch(mode=0o600)
         with kept_in.open("a") as file:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import ClassVar
 
 from django.contrib.auth.models import AbstractUser, UserManager
 from django.db import models
@@ -34,20 +35,20 @@ class RoleUserManager(UserManager):
     def _create_user_object(self, username, email, password, **extra):
         extra.pop("is_staff", None)
         extra.pop("is_superuser", None)
-        return super()._create_user_object(username, email, password, **extra)
+        return super()._create_user_object(username, email, password, **extra)  # type: ignore[misc] # not in the stubs
 
 
 class User(AbstractUser):
     """A person or a system that signs in. The role decides everything; groups can add permissions."""
 
-    is_superuser = False  # type: ignore[assignment] # nobody skips the role table
-    user_permissions = None  # type: ignore[assignment] # permissions come by role or group only
+    is_superuser = False  # nobody skips the role table
+    user_permissions = None  # type: ignore[assignment] # they come by role or group only
 
     uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     role = models.CharField(max_length=20, choices=Role.choices)
     facility = models.ForeignKey(Facility, models.PROTECT, null=True, blank=True, related_name="users")
 
-    objects = RoleUserManager()
+    objects: ClassVar[RoleUserManager] = RoleUserManager()
 
     class Meta(AbstractUser.Meta):
         constraints = [

@@ -6,8 +6,18 @@ from django.views import View
 from django.views.generic import TemplateView
 from knox.models import get_token_model
 
+from portal.accounts.access import allows, rule_for
 from portal.audit.models import Event
 from portal.audit.services import record
+
+
+class HomeView(View):
+    """Sends everybody to the first page that is for their role."""
+
+    PAGES = ("cases:worklist", "audit", "admin:index", "password_change")
+
+    def get(self, request):
+        return redirect(next(name for name in self.PAGES if allows(rule_for(name, "GET"), request.user)))
 
 
 class TokensView(TemplateView):

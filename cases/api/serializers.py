@@ -1,0 +1,206 @@
+"""What the API says of patients, cases, radiographs and batches."""
+
+from __future__ import annotations
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from cases.models import Batch, BatchItem, Case, LabResult, Patient, Priority, Radiograph, Review
+from portal.serializers import ProblemSerializer, address_of, label_of
+
+
+class PriorityField(serializers.ChoiceField):
+    """A priority by its stable name; the database keeps its rank."""
+
+    def __init__(self, **options):
+        super().__init__(choices=[(priority.name.lower(), priority.label) for priority in Priority], **options)
+
+    def to_internal_value(self, data):
+        return Priority[super().to_internal_value(data).upper()]
+
+    def to_representation(self, value):
+        return Priority(value).name.lower()
+
+
+class PatientSerializer(serializers.ModelSerializer):
+    url = address_of("api:patient-detail")
+    sex_label = label_of("sex")
+
+    class Meta:
+        model = Patient
+        fields = [
+            "uid",
+            "url",
+            "medical_record_number",
+            "family_name",
+            "given_name",
+            "birth_date",
+            "sex",
+            "sex_label",
+            "created_at",
+        ]
+        read_only_fields = fields
+
+
+class PatientReferenceSerializer(serializers.ModelSerializer):
+    url = address_of("api:patient-detail")
+
+    class Meta:
+        model = Patient
+        fields = ["uid", "url", "medical_record_number", "family_name", "given_name"]
+        read_only_fields = fields
+
+
+class LabResultSerializer(serializers.ModelSerializer):
+    kind_label = label_of("kind")
+    result_label = label_of("result")
+    entered_by = serializers.CharField(source="entered_by.username", read_only=True)
+
+    class Meta:
+        model = LabResult
+        fields = [
+            "uid",
+            "kind",
+            "kind_label",
+            "result",
+            "result_label",
+            "collected_on",
+            "note",
+            "entered_by",
+            "entered_at",
+        ]
+        read_only_fields = fields
+
+
+class CaseSerializer(serializers.ModelSerializer):
+    url = address_of("api:case-detail")
+    patient = PatientReferenceSerializer(read_only=True)
+    priority = PriorityField(read_only=True)
+    priority_label = label_of("priority")
+    status_label = label_of("status")
+    claimed_by = serializers.CharField(source="claimed_by.username", read_only=True, allow_null=True, default=None)
+    ai_status_label = label_of("ai_status")
+    images_url = address_of("api:case-images")
+
+    class Meta:
+        model = Case
+        fields = [
+            "uid",
+            "url",
+            "patient",
+            "accession_number",
+            "indication",
+            "priority",
+            "priority_label",
+            "symptom_onset",
+            "is_synthetic",
+            "received_at",
+            "status",
+            "status_label",
+            "claimed_by",
+            "ai_status",
+            "ai_status_label",
+            "ai_label",
+            "ai_probability",
+            "images_url",
+        ]
+        read_only_fields = fields
+
+
+class RadiographSerializer(serializers.ModelSerializer):
+    url = address_of("api:radiograph-detail")
+    case = serializers.UUIDField(source="case.uid", read_only=True)
+    preview_url = address_of("api:radiograph-preview")
+
+    class Meta:
+        model = Radiograph
+        fields = [
+            "uid",
+            "url",
+            "case",
+            "original_name",
+            "sha256",
+            "byte_size",
+            "media_type",
+            "rows",
+            "columns",
+            "bits_stored",
+            "photometric",
+            "modality",
+            "view_position",
+            "laterality",
+            "body_part",
+            "age_years",
+            "pixel_spacing_row_mm",
+            "pixel_spacing_column_mm",
+            "acquired_at",
+            "received_at",
+            "preview_url",
+        ]
+        read_only_fields = fields
+
+
+class SignedReviewSerializer(serializers.ModelSerializer):
+    """A signed read; drafts are their readers' own and not shown."""
+
+    reader = serializers.CharField(source="reader.username", read_only=True)
+    first_impression_label = label_of("first_impression")
+    final_label_label = label_of("final_label")
+
+    class Meta:
+        model = Review
+        fields = [
+            "uid",
+            "reader",
+            "first_impression",
+            "first_impression_label",
+            "first_impression_at",
+            "final_label",
+            "final_label_label",
+            "findings",
+            "signed_at",
+        ]
+        read_only_fields = fields
+
+
+class ItemSerializer(serializers.ModelSerializer):
+    """What became of one image of a request."""
+
+    outcome_label = label_of("outcome")
+    case = serializers.UUIDField(
+        source="radiograph.case.uid", read_only=True, allow_null=True, default=None, help_text="Where the image is."
+    )
+    radiograph = serializers.UUIDField(source="radiograph.uid", read_only=True, allow_null=True, default=None)
+    problem = serializers.SerializerMethodField()
+
+    class Meta:
+        model = BatchItem
+        fields = ["position", "file_name", "outcome", "outcome_label", "case", "radiograph", "problem"]
+        read_only_fields = fields
+
+    @extend_schema_field(ProblemSerializer(allow_null=True))
+    def get_problem(self, item: BatchItem) -> dict | None:
+        return item.problem
+
+
+class ItemsSerializer(serializers.Serializer):
+    """One result per image, in the order in which they were sent."""
+
+    items = ItemSerializer(many=True, read_only=True)
+
+
+class BatchSerializer(serializers.ModelSerializer):
+    url = address_of("api:batch-detail")
+
+    class Meta:
+        model = Batch
+        fields = ["uid", "url", "submitted_at"]
+        read_only_fields = fields
+
+
+class SubmittedBatchSerializer(BatchSerializer):
+    items = ItemSerializer(many=True, read_only=True)
+
+    class Meta(BatchSerializer.Meta):
+        fields = [*BatchSerializer.Meta.fields, "items"]
+        read_only_fields = fields

@@ -1,0 +1,127 @@
+"""Runs and their results over REST, and the cases and batches that they belong to."""
+
+from __future__ import annotations
+
+from django.db.models import Prefetch
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework import generics, status
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from cases.api.scoping import FacilityScopedView
+from cases.models import Batch, Case, Review
+from cases.views.media import file_response
+from inference.api.filters import RunFilter
+from inference.api.serializers import (
+    BatchDetailSerializer,
+    CaseDetailSerializer,
+    ModelVersionSerializer,
+    RunDetailSerializer,
+    RunSerializer,
+)
+from inference.models import Heatmap, ModelVersion, Run
+from inference.progress import progress_of
+from inference.services import retry_run
+from portal.audit.models import Event
+from portal.audit.services import record
+from portal.negotiation import AnyAccept
+from portal.schema import PNG, conflict
+
+
+class CaseDetailView(FacilityScopedView, generics.RetrieveAPIView):
+    serializer_class = CaseDetailSerializer
+    queryset = Case.objects.select_related("facility", "patient", "claimed_by").prefetch_related(
+        Prefetch("radiographs__runs", Run.objects.with_results().select_related("radiograph__case")),
+        "radiographs__case",
+        Prefetch("reviews", Review.objects.signed().select_related("reader"), to_attr="signed_reviews"),
+    )
+
+    @extend_schema(summary="Read a case with everything known of it", operation_id="cases_retrieve")
+    def get(self, request, uid):
+        """Radiographs with their runs and predictions, and the signed read. Drafts of readers are not shown."""
+        case = self.get_object()
+        record(Event.VIEWED_CASE, actor=request.user, obj=case, request=request)
+        return Response(self.get_serializer(case).data)
+
+
+class BatchDetailView(FacilityScopedView):
+    serializer_class = BatchDetailSerializer
+    queryset = Batch.objects.select_related("facility")
+
+    @extend_schema(summary="Follow a batch", operation_id="batches_retrieve")
+    def get(self, request, uid):
+        """Poll it until `is_finished`; every few seconds is often enough."""
+        batch = self.get_object()
+        record(Event.VIEWED_BATCH, actor=request.user, obj=batch, request=request)
+        progress = progress_of(batch)
+        context = {**self.get_serializer_context(), "progress": progress}
+        return Response(BatchDetailSerializer(progress, context=context).data)
+
+
+class RunListView(FacilityScopedView, generics.ListAPIView):
+    serializer_class = RunSerializer
+    filterset_class = RunFilter
+    queryset = Run.objects.select_related("radiograph__case", "pipeline", "prediction", "refusal")
+
+    @extend_schema(summary="List runs", operation_id="runs_list")
+    def get(self, request):
+        """Newest first, with their conclusions in short."""
+        record(Event.LISTED_RUNS, actor=request.user, request=request)
+        return self.list(request)
+
+
+class RunDetailView(FacilityScopedView, generics.RetrieveAPIView):
+    serializer_class = RunDetailSerializer
+    queryset = Run.objects.with_results().select_related("radiograph__case__facility")
+
+    @extend_schema(summary="Read a run and what it concluded", operation_id="runs_retrieve")
+    def get(self, request, uid):
+        """A run ends `succeeded` with a prediction, `refused` with a refusal, or `failed` with a reason."""
+        run = self.get_object()
+        record(Event.VIEWED_PREDICTION, actor=request.user, obj=run, request=request)
+        return Response(self.get_serializer(run).data)
+
+
+class RunRetryView(FacilityScopedView):
+    serializer_class = RunSerializer
+    queryset = Run.objects.select_related("radiograph__case__facility", "pipeline", "prediction", "refusal")
+
+    @extend_schema(
+        summary="Try a failed run again",
+        request=None,
+        responses={
+            202: OpenApiResponse(RunSerializer, description="It is queued again."),
+            **conflict("The run has not failed."),
+        },
+    )
+    def post(self, request, uid):
+        """With a fresh count of attempts."""
+        run = self.get_object()
+        retry_run(run, actor=request.user, request=request)
+        run.refresh_from_db()
+        return Response(self.get_serializer(run).data, status=status.HTTP_202_ACCEPTED)
+
+
+class HeatmapImageView(APIView):
+    content_negotiation_class = AnyAccept
+
+    @extend_schema(summary="Show a heatmap", responses=PNG)
+    def get(self, request, uid):
+        """A colour PNG with alpha, of the radiograph's aspect ratio, to be laid over its preview."""
+        visible = Heatmap.objects.visible_to(request.user).filter(is_usable=True)
+        heatmap = get_object_or_404(
+            visible.select_related("member__prediction__run__radiograph__case__facility"), uid=uid
+        )
+        record(Event.VIEWED_HEATMAP, actor=request.user, obj=heatmap, request=request)
+        return file_response(request, name=str(heatmap.image), media_type="image/png", etag=heatmap.sha256)
+
+
+class ModelListView(generics.ListAPIView):
+    serializer_class = ModelVersionSerializer
+    queryset = ModelVersion.objects.select_related("network").prefetch_related("pipelines")
+
+    @extend_schema(summary="List model versions")
+    def get(self, request):
+        """Newest first, with their model cards (Markdown). Holds no patient data."""
+        return self.list(request)

@@ -1,0 +1,105 @@
+"""People and places in Django admin, as an administrator uses it."""
+
+from __future__ import annotations
+
+import pytest
+from axes.models import AccessAttempt
+from django.urls import reverse
+from knox.models import get_token_model
+
+from portal.accounts.access import Role
+from portal.accounts.models import Facility, User
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def admin(client_of, administrator):
+    return client_of(administrator)
+
+
+NEW = {
+    "username": "newcomer",
+    "usable_password": "true",
+    "password1": "a long enough phrase",
+    "password2": "a long enough phrase",
+}
+
+
+def test_a_user_is_added_with_role_and_facility(admin, facility):
+    response = admin.post(reverse("admin:accounts_user_add"), NEW | {"role": "radiologist", "facility": facility.pk})
+
+    assert response.status_code == 302
+    user = User.objects.get(username="newcomer")
+    assert (user.role, user.facility) == (Role.RADIOLOGIST, facility)
+    assert user.check_password("a long enough phrase")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"role": "radiologist", "facility": ""}, "Everybody but an administrator belongs to a facility."),
+        ({"role": "", "facility": ""}, "This field is required."),
+        ({"role": "king", "facility": ""}, "is not one of the available choices"),
+        ({"role": "administrator", "password2": "something else"}, "The two password fields"),
+        ({"role": "administrator", "password1": "short", "password2": "short"}, "too short"),
+    ],
+)
+def test_what_cannot_be_is_said_in_the_form(admin, change, words):
+    response = admin.post(reverse("admin:accounts_user_add"), NEW | change)
+
+    assert response.status_code == 200
+    assert words in response.content.decode().replace("&#x27;", "'")
+    assert not User.objects.filter(username="newcomer").exists()
+
+
+def test_taking_a_facility_away_is_an_error_of_the_form(admin, radiologist):
+    said = {"username": radiologist.username, "role": "radiologist", "facility": "", "is_active": "on"}
+
+    response = admin.post(reverse("admin:accounts_user_change", args=[radiologist.pk]), said)
+
+    assert response.status_code == 200
+    assert "Everybody but an administrator belongs to a facility." in response.content.decode()
+
+
+def test_a_user_who_leaves_is_switched_off(admin, radiologist):
+    said = {"username": radiologist.username, "role": "radiologist", "facility": radiologist.facility_id}
+
+    assert admin.post(reverse("admin:accounts_user_change", args=[radiologist.pk]), said).status_code == 302
+
+    radiologist.refresh_from_db()
+    assert not radiologist.is_active
+
+
+def test_nobody_is_deleted(admin, radiologist):
+    assert admin.get(reverse("admin:accounts_user_delete", args=[radiologist.pk])).status_code == 403
+
+
+def test_a_facility_is_added_once(admin):
+    url = reverse("admin:accounts_facility_add")
+
+    assert admin.post(url, {"name": "New Clinic", "is_active": "on"}).status_code == 302
+    assert "already exists" in admin.post(url, {"name": "New Clinic"}).content.decode()
+    assert Facility.objects.filter(name="New Clinic").count() == 1
+
+
+def test_a_token_is_taken_away_but_not_made(admin, submitter, api_of):
+    program = api_of(submitter)
+    assert program.get("/api/v1/cases/").status_code == 200
+    token = get_token_model().objects.get()
+
+    assert admin.get(reverse("admin:knox_authtoken_changelist")).status_code == 200
+    assert admin.get(reverse("admin:knox_authtoken_add")).status_code == 403
+    assert admin.post(reverse("admin:knox_authtoken_delete", args=[token.pk]), {"post": "yes"}).status_code == 302
+
+    assert program.get("/api/v1/cases/").status_code == 401
+
+
+def test_a_locked_out_person_is_let_in_again(admin, client, radiologist):
+    client.post(reverse("login"), {"username": radiologist.username, "password": "wrong"})
+    attempt = AccessAttempt.objects.get()
+
+    assert admin.get(reverse("admin:axes_accessattempt_changelist")).status_code == 200
+    assert admin.post(reverse("admin:axes_accessattempt_delete", args=[attempt.pk]), {"post": "yes"}).status_code == 302
+
+    assert not AccessAttempt.objects.exists()

@@ -1,0 +1,144 @@
+"""However wrong a request is, the API answers with a problem (RFC 9457), never with a server error."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+
+from portal.problems import MEDIA_TYPE
+
+pytestmark = pytest.mark.django_db
+PATIENTS = "/api/v1/patients/"
+
+
+def check(response, status: int, code: str) -> dict:
+    assert (response.status_code, response["Content-Type"]) == (status, MEDIA_TYPE)
+    body = response.json()
+    assert body["status"] == status
+    assert body["code"] == code
+    assert body["title"]
+    assert body["detail"].startswith(body["title"])
+    return body
+
+
+@pytest.mark.parametrize("path", [PATIENTS, "/api/v1/batches/", "/api/schema/"])
+def test_nobody_is_told_how_to_sign_in(client, path):
+    response = client.get(path)
+
+    check(response, 401, "not_authenticated")
+    assert response["WWW-Authenticate"] == "Token"
+
+
+@pytest.mark.parametrize("token", ["", "x", "0" * 64, "a b", "sch\xfcssel", "a\x00b", "x" * 10_000])
+def test_a_token_that_is_none_is_refused(client, token):
+    response = client.get(PATIENTS, HTTP_AUTHORIZATION=f"Token {token}")
+
+    check(response, 401, "not_authenticated")
+
+
+def test_the_token_of_somebody_who_left_is_refused(api_of, radiologist):
+    client = api_of(radiologist)
+    radiologist.is_active = False
+    radiologist.save()
+
+    check(client.get(PATIENTS), 401, "not_authenticated")
+
+
+def test_a_role_without_the_right_is_refused(api_of, auditor):
+    check(api_of(auditor).get(PATIENTS), 403, "not_allowed")
+
+
+@pytest.mark.parametrize("path", ["/api/", "/api/v1/", "/api/v1/nothing/", f"{PATIENTS}not-a-uuid/"])
+def test_an_unknown_address_is_a_problem_too(client, path):
+    check(client.get(path), 404, "not_found")
+
+
+@pytest.mark.parametrize("method", ["put", "patch", "delete", "trace"])
+def test_a_method_that_is_not_there_is_named_so(api_of, radiologist, method):
+    response = getattr(api_of(radiologist), method)(PATIENTS)
+
+    check(response, 405, "method_not_allowed")
+    assert response["Allow"] == "GET, POST, HEAD, OPTIONS"
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
+def test_a_body_of_another_type_is_refused(api_of, submitter, content_type):
+    response = api_of(submitter).generic("POST", PATIENTS, b"medical_record_number=1", content_type=content_type)
+
+    check(response, 415, "unsupported_media_type")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{",
+        b'{"medical_record_number": "1"',
+        b'{"medical_record_number": NaN}',
+        b'{"medical_record_number": -Infinity}',
+        b'{"medical_record_number": 1e999}',
+        b'{"medical_record_number": "1", "medical_record_number": "2"}',
+        b'{"medical_record_number": "\xff"}',
+        b'{"medical_record_number": ' + b"9" * 5000 + b"}",
+        b'{"a":' * 200_000,
+    ],
+)
+def test_json_that_readers_may_understand_differently_is_refused(api_of, submitter, body):
+    response = api_of(submitter).generic("POST", PATIENTS, body, content_type="application/json")
+
+    check(response, 400, "unreadable_body")
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"1", b'"text"', b"null", b"{}"])
+def test_json_of_another_shape_is_refused(api_of, submitter, body):
+    response = api_of(submitter).generic("POST", PATIENTS, body, content_type="application/json")
+
+    assert check(response, 400, "invalid")["errors"]
+
+
+@pytest.mark.parametrize("charset", ["hex", "utf-16", "rot13", "nonsense"])
+def test_a_claimed_charset_changes_nothing(api_of, submitter, charset):
+    body, content_type = b'{"medical_record_number": "1"}', f"application/json; charset={charset}"
+
+    assert api_of(submitter).generic("POST", PATIENTS, body, content_type=content_type).status_code == 201
+
+
+def test_a_body_beyond_the_limit_is_not_read(api_of, submitter, settings):
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 100
+    body = b'{"medical_record_number": "' + b"1" * 100 + b'"}'
+
+    check(api_of(submitter).generic("POST", PATIENTS, body, content_type="application/json"), 413, "too_large")
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (b"", "multipart/form-data; boundary="),
+        (b"no boundary here", "multipart/form-data; boundary=x"),
+        (b'--x\r\nContent-Disposition: form-data; name="images"', "multipart/form-data; boundary=x"),
+        (b"", "multipart/form-data; boundary=" + "x" * 300),
+        (b"", "multipart/form-data; boundary=x; charset=hex"),
+    ],
+)
+def test_broken_form_data_are_refused(api_of, submitter, body, content_type):
+    response = api_of(submitter).generic("POST", "/api/v1/batches/", body, content_type=content_type)
+
+    assert response.status_code == 400
+    assert response["Content-Type"] == MEDIA_TYPE
+
+
+def test_ten_thousand_form_fields_are_refused(api_of, submitter):
+    response = api_of(submitter).post("/api/v1/batches/", {f"f{n}": "" for n in range(10_001)}, format="multipart")
+
+    check(response, 413, "too_many_fields")
+
+
+def test_an_accept_header_that_nothing_fits(api_of, submitter):
+    check(api_of(submitter).get(PATIENTS, HTTP_ACCEPT="text/csv"), 406, "not_acceptable")
+
+
+def test_a_session_without_its_csrf_token_changes_nothing(submitter):
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(submitter, backend="portal.accounts.backends.RoleBackend")
+
+    assert client.get(PATIENTS).status_code == 200
+    check(client.post(PATIENTS, {"medical_record_number": "1"}, content_type="application/json"), 403, "csrf_failed")
