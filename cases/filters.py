@@ -1,0 +1,87 @@
+"""What a worklist can be narrowed to; the state of the page is its query string."""
+
+from __future__ import annotations
+
+import django_filters
+from django import forms
+from django.db.models import Exists, OuterRef, Q, TextChoices
+
+from cases.models import AiStatus, Case, Priority, ReadLabel, Review
+from cases.models.cases import CaseQuerySet
+
+
+class Tab(TextChoices):
+    """The tabs above the worklist; "" is where a reader starts."""
+
+    AWAITING = "", "Awaiting review"
+    MINE = "mine", "Mine"
+    SIGNED = "signed", "Signed"
+    ALL = "all", "All"
+
+
+# The classes that a reader and a model share; the row itself shows whatever label its prediction has.
+AI_LABELS = [choice for choice in ReadLabel.choices if choice[0] not in {ReadLabel.OTHER, ReadLabel.NOT_DIAGNOSTIC}]
+
+
+class WorklistFilter(django_filters.FilterSet):
+    status = django_filters.ChoiceFilter(
+        choices=Tab.choices, method="in_tab", empty_label=None, widget=forms.HiddenInput, label="Status"
+    )
+    priority = django_filters.ChoiceFilter(choices=Priority.choices, empty_label="Any priority", label="Priority")
+    ai = django_filters.ChoiceFilter(
+        field_name="ai_status", choices=AiStatus.choices, empty_label="Any AI status", label="AI status"
+    )
+    label = django_filters.ChoiceFilter(
+        field_name="ai_label", choices=AI_LABELS, empty_label="Any AI label", label="AI label"
+    )
+    q = django_filters.CharFilter(
+        method="found",
+        label="Search",
+        max_length=100,
+        widget=forms.TextInput(
+            attrs={"type": "search", "placeholder": "Name, record or accession number", "autocomplete": "off"}
+        ),
+    )
+
+    class Meta:
+        model = Case
+        fields: list[str] = []
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        for name, field in self.form.fields.items():
+            field.widget.attrs["class"] = "form-control" if name == "q" else "form-select"
+
+    @property
+    def tab(self) -> Tab:
+        value = self.form.cleaned_data.get("status") if self.is_valid() else ""
+        return Tab(value or "")
+
+    @property
+    def is_narrowed(self) -> bool:
+        """Whether more than the tab is chosen."""
+        return any(self.data.get(name) for name in ("priority", "ai", "label", "q"))
+
+    def filter_queryset(self, queryset: CaseQuerySet) -> CaseQuerySet:
+        queryset = super().filter_queryset(queryset)
+        return queryset if self.tab else queryset.awaiting_review()  # django-filter leaves out what is empty
+
+    def in_tab(self, queryset: CaseQuerySet, name: str, value: str) -> CaseQuerySet:
+        match value:
+            case Tab.MINE:
+                own = Review.objects.filter(case=OuterRef("pk"), reader=self.request.user)
+                return queryset.filter(Q(claimed_by=self.request.user) | Exists(own))
+            case Tab.SIGNED:
+                return queryset.filter(status=Case.Status.SIGNED)
+        return queryset
+
+    def found(self, queryset: CaseQuerySet, name: str, value: str) -> CaseQuerySet:
+        """Every word is part of a name, or begins a number."""
+        for word in value.split()[:5]:
+            queryset = queryset.filter(
+                Q(patient__family_name__icontains=word)
+                | Q(patient__given_name__icontains=word)
+                | Q(patient__medical_record_number__istartswith=word)
+                | Q(accession_number__istartswith=word)
+            )
+        return queryset

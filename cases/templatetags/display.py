@@ -1,0 +1,40 @@
+"""How the pages put numbers into words."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django import template
+from django.utils import timezone
+
+register = template.Library()
+
+_MINUTES_PER_HOUR, _MINUTES_PER_DAY = 60, 24 * 60
+
+
+@register.filter
+def waiting(since: datetime) -> str:
+    """How long ago, in the two largest units: "12 min", "3 h 05 min", "2 d 4 h"."""
+    minutes = max(0, int((timezone.now() - since).total_seconds() // 60))
+    if minutes < _MINUTES_PER_HOUR:
+        return f"{minutes} min"
+    if minutes < _MINUTES_PER_DAY:
+        return f"{minutes // _MINUTES_PER_HOUR} h {minutes % _MINUTES_PER_HOUR:02d} min"
+    return f"{minutes // _MINUTES_PER_DAY} d {minutes % _MINUTES_PER_DAY // _MINUTES_PER_HOUR} h"
+
+
+@register.filter
+def percent(value: float) -> str:
+    """A probability of 0.934 as "93 %"; what is not certain never reads 0 or 100."""
+    whole = round(value * 100)
+    if whole == 0 and value > 0:
+        return "<1 %"
+    if whole == 100 and value < 1:
+        return ">99 %"
+    return f"{whole} %"
+
+
+@register.filter
+def percent_width(value: float) -> str:
+    """A probability as an SVG width."""
+    return f"{value * 100:.1f}%"

@@ -1,0 +1,19 @@
+from cases.views.media import RadiographOriginalView, RadiographPreviewView
+from cases.views.page import CaseView
+from cases.views.reading import AddLabResultView, ClaimNextView, ClaimView, ReleaseView, ReviewView, SignView
+from cases.views.upload import UploadView
+from cases.views.worklist import WorklistView
+
+__all__ = [
+    "AddLabResultView",
+    "CaseView",
+    "ClaimNextView",
+    "ClaimView",
+    "RadiographOriginalView",
+    "RadiographPreviewView",
+    "ReleaseView",
+    "ReviewView",
+    "SignView",
+    "UploadView",
+    "WorklistView",
+]

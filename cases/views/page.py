@@ -1,0 +1,101 @@
+"""The case page: what is known of a case, and the reader's form."""
+
+from __future__ import annotations
+
+from django.db.models import Prefetch
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.views import View
+
+from cases.forms import LabResultForm, ReviewForm
+from cases.models import Case, Radiograph, Review
+from portal.audit.models import Event
+from portal.audit.services import record
+from portal.errors import DomainError
+
+PRIOR_CASES = 10
+
+
+def visible_case(user, uid) -> Case:
+    """The case if this user may see it, else 404."""
+    cases = Case.objects.visible_to(user).select_related("facility", "patient", "claimed_by", "submitted_by")
+    return get_object_or_404(cases, uid=uid)
+
+
+class CaseView(View):
+    def get(self, request, uid):
+        case = visible_case(request.user, uid)
+        record(Event.VIEWED_CASE, actor=request.user, obj=case, request=request)
+        return render_case(request, case)
+
+
+def render_case(
+    request,
+    case: Case,
+    *,
+    review_form: ReviewForm | None = None,
+    lab_form: LabResultForm | None = None,
+    problem: DomainError | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    """The whole page; a form that was refused comes back with what was typed.
+
+    Args:
+        request: The request; ``?radiograph=`` chooses the image.
+        case: A case that the user may see.
+        review_form: A bound form to show instead of the reader's draft.
+        lab_form: A bound form to show instead of an empty one.
+        problem: A refusal to show at the top.
+        status: HTTP status of the page.
+    """
+    radiographs = list(case.radiographs.all())
+    signed, draft = _reviews(case, request.user)
+    context = {
+        "case": case,
+        "patient": case.patient,
+        "radiographs": radiographs,
+        "radiograph": _chosen(radiographs, request.GET.get("radiograph", "")),
+        "signed_review": signed,
+        "draft": draft,
+        "is_mine": case.is_claimed and case.claimed_by_id == request.user.pk,
+        "review_form": review_form or ReviewForm.of(draft),
+        "lab_form": lab_form or LabResultForm(),
+        "lab_results": list(case.patient.lab_results.all()),
+        "prior_cases": _other_cases(case),
+        "history": list(case.status_changes.select_related("actor")),
+        "problem": problem,
+    }
+    return render(request, "cases/case.html", context, status=status)
+
+
+def case_url(request, case: Case) -> str:
+    """The case page, with the image that was chosen on it."""
+    url = reverse("cases:case", args=[case.uid])
+    chosen = request.GET.get("radiograph", "")
+    return (
+        f"{url}?radiograph={chosen}"
+        if chosen in {str(radiograph.uid) for radiograph in case.radiographs.all()}
+        else url
+    )
+
+
+def _chosen(radiographs: list[Radiograph], uid: str) -> Radiograph | None:
+    return next((one for one in radiographs if str(one.uid) == uid), radiographs[0] if radiographs else None)
+
+
+def _reviews(case: Case, user) -> tuple[Review | None, Review | None]:
+    """(the signed read, the user's own draft); another reader's draft is nobody else's business."""
+    signed = draft = None
+    for review in case.reviews.select_related("reader"):
+        if review.signed_at is not None:
+            signed = review
+        elif review.reader_id == user.pk:
+            draft = review
+    return signed, draft
+
+
+def _other_cases(case: Case) -> list[Case]:
+    signed = Prefetch("reviews", Review.objects.signed(), to_attr="signed_reviews")
+    others = case.patient.cases.exclude(pk=case.pk).order_by("-received_at", "-id").prefetch_related(signed)
+    return list(others[:PRIOR_CASES])

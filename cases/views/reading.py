@@ -1,0 +1,110 @@
+"""What a reader does with a case. Each view calls one service; a refusal brings the page back with what was typed."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.shortcuts import redirect, render
+from django.views import View
+
+from cases import reading, services
+from cases.forms import LabResultForm, ReviewForm
+from cases.models import Case, ReadLabel
+from cases.views.page import case_url, render_case, visible_case
+from portal.errors import DomainError
+
+
+class ClaimNextView(View):
+    """Gives the reader the next case that nobody is reading."""
+
+    def post(self, request):
+        case = reading.claim_next_case(reader=request.user, request=request)
+        if case is None:
+            messages.info(request, "Every case is signed or in somebody's hands. There is nothing to claim right now.")
+            return redirect("cases:worklist")
+        return redirect(case)
+
+
+class ClaimView(View):
+    def post(self, request, uid):
+        case = visible_case(request.user, uid)
+        try:
+            reading.claim_case(case=case, reader=request.user, request=request)
+        except DomainError as error:
+            return render_case(request, visible_case(request.user, uid), problem=error, status=error.status)
+        return redirect(case_url(request, case))
+
+
+class ReleaseView(View):
+    """Puts the case back. What the reader has typed comes along and is kept as a draft first."""
+
+    def post(self, request, uid):
+        case, form = visible_case(request.user, uid), ReviewForm(request.POST)
+        has_text = "findings" in request.POST
+        if has_text and not form.is_valid():
+            return render_case(request, case, review_form=form, status=400)
+        try:
+            if has_text:
+                reading.save_review(case=case, reader=request.user, request=request, **form.cleaned_data)
+            reading.release_case(case=case, actor=request.user, request=request)
+        except DomainError as error:
+            if has_text:
+                return _typed_text_kept(request, case, form, error)
+            return render_case(request, visible_case(request.user, uid), problem=error, status=error.status)
+        messages.success(request, "The case is back in the queue. What you wrote is kept as your draft.")
+        return redirect("cases:worklist")
+
+
+class ReviewView(View):
+    """Keeps a draft."""
+
+    def post(self, request, uid):
+        case, form = visible_case(request.user, uid), ReviewForm(request.POST)
+        if not form.is_valid():
+            return render_case(request, case, review_form=form, status=400)
+        try:
+            reading.save_review(case=case, reader=request.user, request=request, **form.cleaned_data)
+        except DomainError as error:
+            return _typed_text_kept(request, case, form, error)
+        messages.success(request, "Draft saved.")
+        return redirect(case_url(request, case))
+
+
+class SignView(View):
+    """Asks once more, then signs. With scripts the question is a dialog on the case page, without it is a page."""
+
+    def post(self, request, uid):
+        case, form = visible_case(request.user, uid), ReviewForm(request.POST)
+        if not form.is_valid():
+            return render_case(request, case, review_form=form, status=400)
+        try:
+            if "confirmed" in request.POST:
+                reading.sign_case(case=case, reader=request.user, request=request, **form.cleaned_data)
+            else:
+                reading.check_signable(form.cleaned_data["final_label"], form.cleaned_data["findings"])
+                return self._ask(case, form)
+        except DomainError as error:
+            return _typed_text_kept(request, case, form, error)
+        return redirect(case_url(request, case))
+
+    def _ask(self, case: Case, form: ReviewForm):
+        label = ReadLabel(form.cleaned_data["final_label"]).label
+        return render(self.request, "cases/sign.html", {"case": case, "form": form, "final_label": label})
+
+
+class AddLabResultView(View):
+    def post(self, request, uid):
+        case, form = visible_case(request.user, uid), LabResultForm(request.POST)
+        if not form.is_valid():
+            return render_case(request, case, lab_form=form, status=400)
+        try:
+            services.add_lab_result(patient=case.patient, actor=request.user, request=request, **form.cleaned_data)
+        except DomainError as error:
+            form.add_error(None, str(error))
+            return render_case(request, case, lab_form=form, status=error.status)
+        messages.success(request, "Lab result added.")
+        return redirect(case_url(request, case))
+
+
+def _typed_text_kept(request, case: Case, form: ReviewForm, error: DomainError):
+    form.add_error(None, str(error))
+    return render_case(request, visible_case(request.user, case.uid), review_form=form, status=error.status)

@@ -1,0 +1,15 @@
+from __future__ import annotations
+
+from django.urls import path
+
+from inference import views
+
+app_name = "inference"
+
+urlpatterns = [
+    path("radiographs/<uuid:uid>/results/", views.ResultsView.as_view(), name="results"),
+    path("heatmaps/<uuid:uid>/", views.HeatmapView.as_view(), name="heatmap"),
+    path("runs/<uuid:uid>/retry/", views.RetryRunView.as_view(), name="run-retry"),
+    path("models/", views.ModelListView.as_view(), name="model-list"),
+    path("models/<uuid:uid>/", views.ModelView.as_view(), name="model"),
+]

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views import View
+from django.views.generic import DetailView, ListView
+from markdown_it import MarkdownIt
+
+from cases.models import Radiograph
+from cases.views.media import file_response
+from inference.models import Heatmap, ModelVersion, Pipeline, Run
+from inference.presentation import results_of
+from inference.services import retry_run
+from portal.audit.models import Event
+from portal.audit.services import record
+
+
+class ResultsView(View):
+    """The results panel alone: a case page asks for it until the run has ended.
+
+    Only the answer that shows a conclusion leaves an audit row, so a waiting page writes nothing.
+    """
+
+    def get(self, request, uid):
+        visible = Radiograph.objects.visible_to(request.user).select_related("case__facility")
+        radiograph = get_object_or_404(visible, uid=uid)
+        results = results_of(radiograph)
+        if results.is_final:
+            record(Event.VIEWED_PREDICTION, actor=request.user, obj=radiograph, request=request)
+        return render(request, "inference/_results_update.html", {"results": results})
+
+
+class HeatmapView(View):
+    """The coloured map as a transparent picture. Looking leaves an audit row, also at a cached copy."""
+
+    http_method_names = ["get", "head"]
+
+    def get(self, request, uid):
+        visible = Heatmap.objects.visible_to(request.user).filter(is_usable=True)
+        heatmap = get_object_or_404(
+            visible.select_related("member__prediction__run__radiograph__case__facility"), uid=uid
+        )
+        record(Event.VIEWED_HEATMAP, actor=request.user, obj=heatmap, request=request)
+        return file_response(request, name=str(heatmap.image), media_type="image/png", etag=heatmap.sha256)
+
+
+class RetryRunView(View):
+    def post(self, request, uid):
+        run = get_object_or_404(
+            Run.objects.visible_to(request.user).select_related("radiograph__case__facility"), uid=uid
+        )
+        retry_run(run, actor=request.user, request=request)
+        case_page = reverse("cases:case", args=[run.radiograph.case.uid])
+        return redirect(f"{case_page}?radiograph={run.radiograph.uid}")
+
+
+class ModelListView(ListView):
+    template_name = "inference/models.html"
+    context_object_name = "versions"
+    queryset = ModelVersion.objects.select_related("network").prefetch_related("pipelines")
+
+
+class ModelView(DetailView):
+    """One model version with its card. The card comes with the weights, not from users; its HTML is escaped anyway."""
+
+    template_name = "inference/model.html"
+    context_object_name = "version"
+    queryset = ModelVersion.objects.select_related("network").prefetch_related("pipelines")
+    slug_field = slug_url_kwarg = "uid"
+
+    def get_context_data(self, **kwargs):
+        renderer = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
+        active = any(pipeline.status == Pipeline.Status.ACTIVE for pipeline in self.object.pipelines.all())
+        return super().get_context_data(**kwargs, card=renderer.render(self.object.card), is_active=active)

@@ -1,0 +1,53 @@
+// Behaviour that every page shares. Everything here only adds comfort: each form and link works without it.
+
+// Filters that are not set stay out of the address.
+document.addEventListener("formdata", (event) => {
+  if (event.target.method !== "get") return;
+  for (const [name, value] of [...event.formData]) if (value === "") event.formData.delete(name);
+});
+
+// A poll that meets the sign-in page must not put it into the middle of a case.
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const answered = new URL(event.detail.xhr.responseURL, location.href).pathname;
+  if (answered !== document.body.dataset.loginPath) return;
+  event.detail.shouldSwap = false;
+  document.getElementById("signed-out").hidden = false;
+});
+
+// A menu closes when the user turns elsewhere.
+document.addEventListener("click", (event) => {
+  for (const menu of document.querySelectorAll("details[data-menu][open]")) {
+    if (!menu.contains(event.target)) menu.open = false;
+  }
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  for (const menu of document.querySelectorAll("details[data-menu][open]")) {
+    menu.open = false;
+    menu.querySelector("summary").focus();
+  }
+});
+
+// Signing asks in a dialog; without scripts the server asks on a page of its own.
+document.addEventListener("click", (event) => {
+  const opener = event.target.closest("[data-dialog]");
+  if (opener) {
+    const chosen = opener.form.querySelector("input[name=final_label]:checked");
+    if (!chosen) return; // the server says what is missing
+    event.preventDefault();
+    const dialog = document.getElementById(opener.dataset.dialog);
+    dialog.querySelector("[data-final-label]").textContent = chosen.labels[0].textContent;
+    dialog.showModal();
+  }
+  event.target.closest("[data-close-dialog]")?.closest("dialog").close();
+});
+
+// Leaving a page with unsaved text asks first.
+for (const form of document.querySelectorAll("form[data-keep-typed]")) {
+  let typed = false;
+  form.addEventListener("input", () => (typed = true));
+  form.addEventListener("submit", () => (typed = false));
+  window.addEventListener("beforeunload", (event) => {
+    if (typed) event.preventDefault();
+  });
+}
