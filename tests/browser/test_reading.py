@@ -1,0 +1,208 @@
+"""A radiologist's way through the portal in a real browser."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from django.urls import reverse
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+from cases.models import Case, Review
+from cases.phantoms import phantom
+from cases.tests.factories import CaseFactory, PatientFactory, RadiographFactory
+from inference.models import ModelVersion
+from inference.services import record_prediction
+from inference.tests.factories import PipelineFactory, RunFactory, claimed, judgement, succeeded_run
+from tests.browser.conftest import LARGE, SMALL
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def case(facility, submitter) -> Case:
+    """A case that the AI has read: Covid 0.7, with a map for Covid and Pneumonia and none for Normal."""
+    patient = PatientFactory(facility=facility, family_name="Lovelace", given_name="Ada")
+    run = succeeded_run(radiograph=RadiographFactory(case=CaseFactory(patient=patient, submitted_by=submitter)))
+    return run.radiograph.case
+
+
+def open_case(page: Page, case: Case) -> None:
+    page.get_by_role("link", name=case.patient.display_name).click()
+    expect(page.get_by_role("heading", name=case.patient.display_name)).to_be_visible()
+
+
+def scroll_width(page: Page) -> int:
+    return page.evaluate("document.documentElement.scrollWidth")
+
+
+def test_a_case_is_opened_seen_with_its_heatmap_signed_and_leaves_the_queue(sign_in, radiologist, case):
+    page = sign_in(radiologist)
+    open_case(page, case)
+    expect(page.get_by_text("0.700")).to_be_visible()
+    overlay = page.locator("[data-overlay]")
+    expect(overlay).to_be_hidden()
+
+    page.get_by_role("button", name="Heatmap").click()
+    expect(overlay).to_be_visible()
+    expect(overlay).to_have_attribute(
+        "alt", f"Heatmap (Grad-CAM): what {ModelVersion.objects.get()} weighed towards Covid. Research use only."
+    )
+    page.get_by_role("button", name="Start reading").click()
+    page.get_by_role("group", name="First impression").get_by_label("Covid").check()
+    page.get_by_role("group", name="Final label").get_by_label("Pneumonia").check()
+    page.get_by_label("Findings").fill("Consolidation in the right lower zone.")
+    page.get_by_role("button", name="Sign …").click()
+    question = page.get_by_role("dialog", name="Sign this case as Pneumonia?")
+    question.get_by_role("button", name="Sign").click()
+
+    expect(page.get_by_text(f"Signed by {radiologist}")).to_be_visible()
+    page.get_by_role("link", name="Back to the worklist").click()
+    expect(page.get_by_text("The queue is empty")).to_be_visible()
+    review = Review.objects.get()
+    assert (review.first_impression, review.final_label) == ("covid", "pneumonia")
+
+
+def test_the_heatmap_lies_exactly_over_the_image_at_every_zoom(sign_in, radiologist, case):
+    page = sign_in(radiologist)
+    open_case(page, case)
+    page.get_by_role("button", name="Heatmap").click()
+    image, overlay = page.locator("[data-base]"), page.locator("[data-overlay]")
+    radiograph = case.radiographs.get()
+
+    for tool in ("Fit the whole image", "Zoom in", "One image pixel on one screen pixel"):
+        page.get_by_title(tool, exact=True).click()
+        box = image.bounding_box()
+        assert overlay.bounding_box() == box
+        assert box["width"] / box["height"] == pytest.approx(radiograph.columns / radiograph.rows, rel=1e-3)
+
+
+def test_class_and_opacity_of_the_heatmap_can_be_chosen_and_a_missing_map_is_told(sign_in, radiologist, case):
+    page = sign_in(radiologist)
+    open_case(page, case)
+    overlay = page.locator("[data-overlay]")
+
+    page.get_by_label("Heatmap of").select_option("Pneumonia")
+    expect(overlay).to_have_attribute(
+        "alt", f"Heatmap (Grad-CAM): what {ModelVersion.objects.get()} weighed towards Pneumonia. Research use only."
+    )
+    page.get_by_label("Opacity").fill("30")
+    expect(overlay).to_have_css("opacity", "0.3")
+    page.get_by_label("Heatmap of").select_option("Normal (no usable map)")
+    expect(overlay).to_be_hidden()
+    expect(page.get_by_text("No usable map for this class.")).to_be_visible()
+
+
+def test_inverting_turns_black_to_white_and_back(sign_in, radiologist, case):
+    page = sign_in(radiologist)
+    open_case(page, case)
+    image = page.locator("[data-base]")
+
+    def brightness() -> float:
+        return float(np.asarray(Image.open(io.BytesIO(image.screenshot())).convert("L")).mean())
+
+    before = brightness()
+    page.keyboard.press("i")
+    assert brightness() == pytest.approx(255 - before, abs=6)  # the label in the corner is not inverted
+    page.keyboard.press("r")
+    assert brightness() == pytest.approx(before, abs=1)
+
+
+def test_results_appear_by_themselves_and_the_page_stops_asking(sign_in, radiologist, facility, submitter):
+    patient = PatientFactory(facility=facility, family_name="Noether")
+    radiograph = RadiographFactory(case=CaseFactory(patient=patient, submitted_by=submitter, ai_status="queued"))
+    run = RunFactory(radiograph=radiograph, pipeline=PipelineFactory())
+    page = sign_in(radiologist)
+    open_case(page, radiograph.case)
+    expect(page.get_by_text("Waiting for the AI")).to_be_visible()
+    expect(page.get_by_text("Heatmap follows")).to_be_visible()
+
+    run = claimed(run)
+    record_prediction(run, judgement(run))
+
+    expect(page.get_by_text("0.700")).to_be_visible(timeout=15_000)
+    expect(page.get_by_role("button", name="Heatmap")).to_be_visible()
+    assert page.locator("#ai-results").get_attribute("hx-get") is None
+
+
+def test_the_list_updates_itself_without_losing_the_focus(sign_in, radiologist, facility, submitter):
+    patient = PatientFactory(facility=facility, family_name="Noether")
+    case = CaseFactory(patient=patient, submitted_by=submitter, ai_status="running")
+    page = sign_in(radiologist)
+    link = page.get_by_role("link", name=patient.display_name)
+    link.focus()
+    expect(page.get_by_text("AI is reading")).to_be_visible()
+
+    Case.objects.filter(pk=case.pk).update(ai_status="ready", ai_label="covid", ai_probability=0.8)
+
+    expect(page.get_by_text("80 %")).to_be_visible(timeout=15_000)
+    expect(link).to_be_focused()
+
+
+def test_filters_change_the_list_and_the_address(sign_in, radiologist, case):
+    page = sign_in(radiologist)
+
+    page.get_by_label("AI label").select_option("Normal")
+    expect(page.get_by_text("No case fits these filters")).to_be_visible()
+    assert page.url.endswith("/worklist/?label=normal")
+    page.reload()
+    expect(page.get_by_label("AI label")).to_have_value("normal")
+    page.get_by_role("link", name="Clear").click()
+    expect(page.get_by_role("link", name=case.patient.display_name)).to_be_visible()
+
+
+def test_files_are_uploaded_one_by_one_each_with_its_answer(sign_in, submitter):
+    page = sign_in(submitter)
+    page.get_by_role("link", name="Upload", exact=True).click()
+    files = [("letter.png", b"Dear colleague"), ("one.png", phantom(seed=1)), ("two.png", phantom(seed=2))]
+    page.get_by_label("Drop images here, or choose them").set_input_files(
+        [{"name": name, "mimeType": "image/png", "buffer": content} for name, content in files]
+    )
+    page.get_by_label("Record number").fill("MRN-1")
+    page.get_by_role("button", name="Upload", exact=True).click()
+
+    expect(page.get_by_text("The file is text, not a chest X-ray.")).to_be_visible(timeout=15_000)
+    expect(page.get_by_text("Taken in.")).to_have_count(2, timeout=30_000)
+    assert Case.objects.get().radiographs.count() == 2
+
+
+def test_the_theme_is_kept(sign_in, radiologist):
+    page = sign_in(radiologist)
+    root = page.locator("html")
+    expect(root).to_have_attribute("data-bs-theme", "dark")
+
+    page.get_by_role("button", name="Switch between dark and light").click()
+    page.reload()
+
+    expect(root).to_have_attribute("data-bs-theme", "light")
+
+
+def test_the_first_tab_stop_leads_to_the_content(sign_in, radiologist):
+    page = sign_in(radiologist)
+    page.reload()
+
+    page.keyboard.press("Tab")
+
+    expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
+
+
+@pytest.mark.parametrize("viewport", [SMALL, LARGE], ids=["small", "large"])
+def test_no_page_is_wider_than_the_screen(sign_in, live_server, radiologist, case, viewport):
+    page = sign_in(radiologist)
+    page.set_viewport_size(viewport)
+    version = ModelVersion.objects.get()
+    addresses = [
+        *(
+            reverse(name)
+            for name in ("cases:worklist", "cases:upload", "tokens", "password_change", "inference:model-list")
+        ),
+        reverse("inference:model", args=[version.uid]),
+        case.get_absolute_url(),
+    ]
+
+    for address in addresses:
+        page.goto(live_server.url + address)
+        expect(page.get_by_text("Research use only").last).to_be_visible()
+        assert scroll_width(page) <= viewport["width"], address

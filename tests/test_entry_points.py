@@ -1,0 +1,99 @@
+"""Production's own commands, docker/entrypoint.sh, on a real PostgreSQL and Redis."""
+
+from __future__ import annotations
+
+import http.client
+import re
+import signal
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from tests.processes import ENTRY_POINT, HOST, ROOT, Answer, Process, ask, free_port, manage, run, running
+
+
+@pytest.fixture
+def entry_point(migrated: dict[str, str], request: pytest.FixtureRequest) -> Iterator[Process]:
+    """The process named by the test's parameter."""
+    with running([ENTRY_POINT, request.param], ROOT, {**migrated, "WEB_BIND": f"{HOST}:{free_port()}"}) as process:
+        yield process
+
+
+# Settings -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["SECRET_KEY", "DATABASE_URL", "REDIS_URL", "ALLOWED_HOSTS"])
+def test_production_refuses_to_start_without(name: str, production: dict[str, str]) -> None:
+    result = manage("check", env={key: value for key, value in production.items() if key != name})
+    assert result.returncode != 0
+    assert name in result.stderr
+
+
+def test_production_refuses_an_empty_secret_key(production: dict[str, str]) -> None:
+    result = manage("check", env={**production, "SECRET_KEY": ""})
+    assert result.returncode != 0
+    assert "SECRET_KEY" in result.stderr
+
+
+def test_djangos_deployment_check_finds_nothing(production: dict[str, str]) -> None:
+    result = manage("check", "--deploy", "--fail-level", "WARNING", env=production)
+    assert result.returncode == 0, result.stderr
+    assert "no issues" in result.stdout
+
+
+# Processes ------------------------------------------------------------------------------------------------------------
+
+
+def test_migrating_again_changes_nothing(migrated: dict[str, str]) -> None:
+    result = run([ENTRY_POINT, "migrate"], migrated)
+    assert result.returncode == 0
+    assert "No migrations to apply" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("entry_point", "ready"),
+    [("web", "Listening at"), ("worker", "Worker ready"), ("worker-gpu", "Worker ready"), ("reaper", "Reaper started")],
+    indirect=["entry_point"],
+)
+def test_a_process_starts_and_ends_cleanly_on_sigterm(entry_point: Process, ready: str) -> None:
+    entry_point.wait_for(ready)
+    entry_point.signal(signal.SIGTERM)
+    assert entry_point.wait() == 0
+
+
+def test_an_unknown_process_is_refused(production: dict[str, str]) -> None:
+    result = run([ENTRY_POINT, "webb"], production)
+    assert result.returncode == 2
+    assert "usage" in result.stderr
+
+
+# Web ------------------------------------------------------------------------------------------------------------------
+
+
+def get(address: str, path: str, **headers: str) -> Answer:
+    """What the web process itself answers; X-Forwarded-Proto says what nginx would."""
+    connection = http.client.HTTPConnection(address, timeout=60)
+    return ask(connection, "GET", path, {"X-Forwarded-Proto": "https"} | headers)
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/account/login/"])
+def test_the_web_process_answers(web: str, path: str) -> None:
+    assert get(web, path).status == 200
+
+
+def test_the_web_process_answers_the_containers_health_check(web: str, migrated: dict[str, str]) -> None:
+    check = [sys.executable, ROOT / "docker" / "healthcheck.py"]
+    assert run(check, {**migrated, "WEB_BIND": web}).returncode == 0
+    assert run(check, {**migrated, "WEB_BIND": f"{HOST}:{free_port()}"}).returncode == 1
+
+
+def test_a_page_sends_only_its_own_static_files_and_they_are_there(web: str) -> None:
+    page = get(web, "/account/login/").text
+    addresses = re.findall(r'(?:href|src)="(/static/[^"]+)"', page)
+    assert addresses
+    assert {get(web, address).status for address in addresses} == {200}
+
+
+def test_a_host_name_that_is_not_ours_is_refused(web: str) -> None:
+    assert get(web, "/account/login/", Host="elsewhere.example.org").status == 400
