@@ -53,14 +53,14 @@ class _Anatomy:
         )
 
 
-@lru_cache(maxsize=32)
 def phantom(seed: int, kind: Kind = "clear") -> bytes:
     """An 8-bit grey PNG of 900 x 1000 pixels; the same seed and kind always give the same pixels."""
     return _png(Image.fromarray(phantom_pixels(seed, kind)))
 
 
+@lru_cache(maxsize=32)
 def phantom_pixels(seed: int, kind: Kind = "clear") -> np.ndarray:
-    """The pixels of ``phantom``: uint8 (1000, 900), bright where dense."""
+    """The pixels of ``phantom``: uint8 (1000, 900), read-only, bright where dense."""
     rng = np.random.default_rng([seed, KINDS.index(kind)])
     anatomy = _Anatomy.drawn(np.random.default_rng(seed))
     x, y = _grid(anatomy.lean)
@@ -72,7 +72,9 @@ def phantom_pixels(seed: int, kind: Kind = "clear") -> np.ndarray:
     density += lungs * (0.05 * _clouds(rng, 3.0) + 0.02 * _clouds(rng, 1.2))
     density += _finding(kind, x, y, lungs, rng, anatomy)
     film = 1 / (1 + np.exp(-3.6 * anatomy.exposure * (density - 0.66)))
-    return _labelled(_exposed(np.clip((film - 0.085) / 0.89, 0, 1), rng))
+    pixels = _labelled(_exposed(np.clip((film - 0.085) / 0.89, 0, 1), rng))
+    pixels.flags.writeable = False  # the cache hands the same array to everybody
+    return pixels
 
 
 def phantom_dicom(seed: int, kind: Kind = "clear", *, patient_id: str = "") -> bytes:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from django.db import transaction
+from django.db import connection, transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from cases.models import Case, Review
@@ -63,6 +64,20 @@ def claim_case(*, case: Case, reader, request=None) -> Case:
 
 
 @transaction.atomic
+def claim_next_case(*, reader, request=None) -> Case | None:
+    """Claims the first case in reading order that nobody holds; None if there is none.
+
+    A row that another request has locked is being claimed there, so it is passed over instead of waited for.
+    """
+    free = Q(status=Case.Status.TO_READ) | Q(status=Case.Status.IN_REVIEW, claimed_until__lte=timezone.now())
+    rows = Case.objects.visible_to(reader).filter(free).order_by("priority", "received_at", "id")
+    if connection.features.has_select_for_update_skip_locked:
+        rows = rows.select_for_update(skip_locked=True)
+    case = rows.first()
+    return case and claim_case(case=case, reader=reader, request=request)
+
+
+@transaction.atomic
 def release_case(*, case: Case, actor, reason: str = "", request=None) -> Case:
     """Puts a claimed case back into the queue; a lead may release anybody's.
 
@@ -98,6 +113,18 @@ def save_review(*, case: Case, reader, first_impression="", final_label="", find
     return review
 
 
+def check_signable(final_label: str, findings: str) -> None:
+    """What a read needs before it can be signed.
+
+    Raises:
+        InvalidDetails: No final label, or "other" without findings.
+    """
+    if not final_label:
+        raise InvalidDetails("The final label is missing.", remedy="Choose one, then sign.")
+    if final_label == "other" and not findings.strip():
+        raise InvalidDetails('"Other" needs a word on what it is.', remedy="Describe it in the findings, then sign.")
+
+
 @transaction.atomic
 def sign_case(*, case: Case, reader, first_impression="", final_label="", findings="", request=None) -> Review:
     """Makes the reader's draft final: the case leaves the queue and the review is never changed again.
@@ -106,10 +133,7 @@ def sign_case(*, case: Case, reader, first_impression="", final_label="", findin
         InvalidDetails: No final label, or "other" without findings.
         ClaimedByAnother, AlreadySigned: See ``claim_case``.
     """
-    if not final_label:
-        raise InvalidDetails("The final label is missing.", remedy="Choose one, then sign.")
-    if final_label == "other" and not findings.strip():
-        raise InvalidDetails('"Other" needs a word on what it is.', remedy="Describe it in the findings, then sign.")
+    check_signable(final_label, findings)
     review = save_review(
         case=case,
         reader=reader,

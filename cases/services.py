@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from uuid import UUID
 
 from django.core.files.base import ContentFile, File
 from django.core.files.storage import default_storage
@@ -15,11 +15,11 @@ from django.utils import timezone
 from cases import dispatch
 from cases.intake.sandbox import Decoded, decode_safely
 from cases.intake.upload import ReceivedFile
-from cases.models import AiStatus, Case, LabResult, Patient, Priority, Radiograph, Sex
+from cases.models import Case, LabResult, Patient, Priority, Radiograph, Sex
 from cases.storage import original_name, preview_name
 from portal.audit.models import Event
 from portal.audit.services import record
-from portal.errors import Conflict, DomainError
+from portal.errors import Conflict, DomainError, NotAllowed
 
 logger = logging.getLogger(__name__)
 
@@ -77,9 +77,33 @@ class Submitted:
         return self.radiograph.case
 
 
+def facility_of(actor):
+    """The facility that the actor submits to; raises NotAllowed for somebody who belongs to none."""
+    if actor.facility is None:
+        raise NotAllowed("Your account belongs to no facility.", remedy="Ask an administrator to add it to one.")
+    return actor.facility
+
+
 def _checked_day(day: date | None, what: str) -> None:
     if day is not None and not date(1880, 1, 1) <= day <= timezone.now().date() + timedelta(days=1):
         raise InvalidDetails(f"The {what} is not a possible date.")
+
+
+def known_patient(*, facility, details: PatientDetails) -> Patient | None:
+    """The facility's patient with this record number, or None; nothing is written.
+
+    Raises:
+        PatientMismatch: The number belongs to a patient whose known details differ.
+        InvalidDetails: A value cannot be true.
+    """
+    number = details.medical_record_number.strip()
+    if not number:
+        raise InvalidDetails("The medical record number is missing.")
+    _checked_day(details.birth_date, "birth date")
+    patient = Patient.objects.filter(facility=facility, medical_record_number=number).first()
+    if patient is not None:
+        _missing_details(patient, _said(details))
+    return patient
 
 
 @transaction.atomic
@@ -90,22 +114,33 @@ def find_or_create_patient(*, facility, details: PatientDetails, actor, request=
         The patient, and whether it was created.
 
     Raises:
-        PatientMismatch: The number belongs to a patient whose known details differ.
-        InvalidDetails: A value cannot be true.
+        PatientMismatch, InvalidDetails: See ``known_patient``.
     """
-    number = details.medical_record_number.strip()
-    if not number:
-        raise InvalidDetails("The medical record number is missing.")
-    _checked_day(details.birth_date, "birth date")
-    said = {
+    said = _said(details)
+    patient = known_patient(facility=facility, details=details)
+    if patient is None:
+        number = details.medical_record_number.strip()
+        patient, created = Patient.objects.get_or_create(facility=facility, medical_record_number=number, defaults=said)
+        if created:
+            record(Event.CREATED_PATIENT, actor=actor, obj=patient, request=request)
+            return patient, True
+    if missing := _missing_details(patient, said):
+        Patient.objects.filter(pk=patient.pk).update(**missing)
+        patient.refresh_from_db()
+        record(Event.CHANGED_PATIENT, actor=actor, obj=patient, request=request, detail=", ".join(sorted(missing)))
+    return patient, False
+
+
+def _said(details: PatientDetails) -> dict[str, str | date]:
+    return {
         name: value
         for name in ("family_name", "given_name", "birth_date", "sex")
         if (value := getattr(details, name)) and value != Sex.UNKNOWN
     }
-    patient, created = Patient.objects.get_or_create(facility=facility, medical_record_number=number, defaults=said)
-    if created:
-        record(Event.CREATED_PATIENT, actor=actor, obj=patient, request=request)
-        return patient, True
+
+
+def _missing_details(patient: Patient, said: dict[str, str | date]) -> dict[str, str | date]:
+    """What is said of the patient and not known yet; raises PatientMismatch where something else is known."""
     missing = {}
     for name, value in said.items():
         known = getattr(patient, name)
@@ -113,29 +148,34 @@ def find_or_create_patient(*, facility, details: PatientDetails, actor, request=
             missing[name] = value
         elif str(known).casefold() != str(value).casefold():
             raise PatientMismatch("This medical record number belongs to a patient with other details.")
-    if missing:
-        Patient.objects.filter(pk=patient.pk).update(**missing)
-        patient.refresh_from_db()
-        record(Event.CHANGED_PATIENT, actor=actor, obj=patient, request=request, detail=", ".join(sorted(missing)))
-    return patient, False
+    return missing
 
 
 @transaction.atomic
-def open_case(*, patient: Patient, details: CaseDetails, actor) -> tuple[Case, bool]:
+def open_case(*, patient: Patient | PatientDetails, details: CaseDetails, actor, request=None) -> tuple[Case, bool]:
     """A case to put images into: the patient's case with this accession number, else a new one.
+
+    Args:
+        patient: A patient, or how the sender names one of the actor's facility, who is then found or created.
+        details: What is said of the case; an existing one is not changed.
+        actor: Who submits.
+        request: The HTTP request, for the audit trail.
 
     Returns:
         The case, and whether it was created.
 
     Raises:
         AccessionTaken: The number belongs to a case of another patient.
+        PatientMismatch: See ``known_patient``.
         InvalidDetails: A value cannot be true.
     """
+    if isinstance(patient, PatientDetails):
+        patient, _ = find_or_create_patient(facility=facility_of(actor), details=patient, actor=actor, request=request)
     _checked_day(details.symptom_onset, "day of first symptoms")
     if details.priority not in Priority.values:
         raise InvalidDetails("The priority is not one of routine, urgent and stat.")
     number = details.accession_number.strip()
-    defaults = {
+    values = {
         "patient": patient,
         "indication": details.indication.strip(),
         "priority": details.priority,
@@ -143,20 +183,27 @@ def open_case(*, patient: Patient, details: CaseDetails, actor) -> tuple[Case, b
         "is_synthetic": details.is_synthetic,
         "submitted_by": actor,
     }
-    if not number:
-        return Case.objects.create(facility=patient.facility, **defaults), True
-    case, created = Case.objects.get_or_create(facility=patient.facility, accession_number=number, defaults=defaults)
+    if number:
+        rows = Case.objects.select_related("patient")
+        case, created = rows.get_or_create(facility=patient.facility, accession_number=number, defaults=values)
+    else:
+        case, created = Case.objects.create(facility=patient.facility, **values), True
     if case.patient_id != patient.pk:
         raise AccessionTaken("This accession number belongs to a case of another patient.")
+    if created:
+        record(Event.OPENED_CASE, actor=actor, obj=case, request=request)
     return case, created
 
 
-def accept_image(*, received: ReceivedFile, patient: Patient, target: Case | CaseDetails, actor, request=None) -> Submitted:
+def accept_image(
+    *, received: ReceivedFile, patient: Patient | PatientDetails, target: Case | CaseDetails, actor, request=None
+) -> Submitted:
     """Takes one image in: decode in the sandbox, store, then case, radiograph, run and audit row in one transaction.
 
     Args:
         received: The upload in its temporary file.
-        patient: Whose image it is.
+        patient: Whose image it is, or how the sender names a patient of the actor's facility, who is found or created
+            together with the case, so that a refused file leaves no patient behind.
         target: The case it belongs to, or the details of a case to be opened with it.
         actor: Who submits.
         request: The HTTP request, for the audit trail.
@@ -168,22 +215,35 @@ def accept_image(*, received: ReceivedFile, patient: Patient, target: Case | Cas
         IntakeError: The file cannot be taken; nothing of it is kept.
         ImageOfAnotherPatient: Another patient of the facility has these bytes.
         Conflict: The case is signed already.
+        PatientMismatch, AccessionTaken, InvalidDetails: See ``find_or_create_patient`` and ``open_case``.
     """
-    if existing := _already_there(received, patient):
+    known: Patient | None
+    if isinstance(patient, Patient):
+        facility, known = patient.facility, patient
+    else:
+        facility = facility_of(actor)
+        known = known_patient(facility=facility, details=patient)
+    if existing := _already_there(received, facility, known):
         return Submitted(existing, created=False)
-    if isinstance(target, Case) and target.status == Case.Status.SIGNED:
-        raise Conflict("This case is signed.", remedy="Open a new case for the image.", code="case_signed")
+    if isinstance(target, Case):
+        _check_open(target)
     decoded = decode_safely(received.path)
-    files = _Files(patient.facility.uid, received, decoded)
+    files = _Files(facility.uid, received, decoded)
     try:
         with transaction.atomic():
             files.store()
-            case = target if isinstance(target, Case) else open_case(patient=patient, details=target, actor=actor)[0]
+            if isinstance(target, CaseDetails):
+                case, _ = open_case(patient=patient, details=target, actor=actor, request=request)
+            else:
+                case = target
+            _check_open(Case.objects.select_for_update().get(pk=case.pk))
             radiograph = _create_radiograph(case, received, decoded, files, actor)
             dispatch.queue_runs(radiograph)
             record(Event.SUBMITTED_IMAGE, actor=actor, obj=radiograph, request=request)
     except IntegrityError:  # the same bytes came twice at once, and the other request was first
-        if existing := _already_there(received, patient):
+        if isinstance(patient, PatientDetails):
+            known = known_patient(facility=facility, details=patient)
+        if existing := _already_there(received, facility, known):
             return Submitted(existing, created=False)
         files.remove_unused()
         raise
@@ -193,13 +253,16 @@ def accept_image(*, received: ReceivedFile, patient: Patient, target: Case | Cas
     return Submitted(radiograph, created=True)
 
 
-def _already_there(received: ReceivedFile, patient: Patient) -> Radiograph | None:
-    same = Radiograph.objects.select_related("case").filter(
-        sha256=received.sha256, case__facility_id=patient.facility_id
-    )
-    twins = list(same[:2])
+def _check_open(case: Case) -> None:
+    if case.status == Case.Status.SIGNED:
+        raise Conflict("This case is signed.", remedy="Open a new case for the image.", code="case_signed")
+
+
+def _already_there(received: ReceivedFile, facility, patient: Patient | None) -> Radiograph | None:
+    """The patient's radiograph with these bytes; raises ImageOfAnotherPatient if only somebody else has them."""
+    twins = list(Radiograph.objects.select_related("case").filter(sha256=received.sha256, case__facility=facility))
     for twin in twins:
-        if twin.patient_id == patient.pk:
+        if patient is not None and twin.patient_id == patient.pk:
             return twin
     if twins:
         raise ImageOfAnotherPatient("Exactly this image is already stored for another patient.")
@@ -210,7 +273,7 @@ def _already_there(received: ReceivedFile, patient: Patient) -> Radiograph | Non
 class _Files:
     """The two files of an image, under names made from their content."""
 
-    facility_uid: object
+    facility_uid: UUID
     received: ReceivedFile
     decoded: Decoded
     stored: list[str] = field(default_factory=list)
@@ -268,8 +331,13 @@ def _create_radiograph(case: Case, received: ReceivedFile, decoded: Decoded, fil
 
 
 @transaction.atomic
-def add_lab_result(*, patient: Patient, kind, result, collected_on: date, actor, note="", request=None) -> LabResult:
-    """Adds a test to the patient's time line; the same test entered again returns the first entry.
+def add_lab_result(
+    *, patient: Patient, kind, result, collected_on: date, actor, note="", request=None
+) -> tuple[LabResult, bool]:
+    """Adds a test to the patient's time line.
+
+    Returns:
+        The lab result, and whether it was created: the same test entered again is the first entry.
 
     Raises:
         InvalidDetails: The kind, result or date cannot be true.
@@ -286,48 +354,4 @@ def add_lab_result(*, patient: Patient, kind, result, collected_on: date, actor,
     )
     if created:
         record(Event.ADDED_LAB_RESULT, actor=actor, obj=lab_result, request=request)
-    return lab_result
-
-
-@dataclass(frozen=True)
-class AiOutcome:
-    """What the active pipeline says of one radiograph."""
-
-    status: AiStatus
-    label: str = ""
-    probability: float | None = None
-
-
-def show_ai_outcome(case_id: int, outcomes_of) -> None:
-    """Repeats on the case what its runs say, so that the worklist can show, filter and sort by it.
-
-    The case row is locked first: when two runs of a case end at once, the second summary sees both.
-
-    Args:
-        case_id: Primary key of the case.
-        outcomes_of: Called under the lock with the primary key; returns the ``AiOutcome`` of each radiograph.
-    """
-    with transaction.atomic():
-        Case.objects.select_for_update().only("pk").get(pk=case_id)
-        summary = summarise(outcomes_of(case_id))
-        Case.objects.filter(pk=case_id).update(
-            ai_status=summary.status, ai_label=summary.label, ai_probability=summary.probability
-        )
-
-
-def summarise(outcomes: Sequence[AiOutcome]) -> AiOutcome:
-    """One outcome for a case: unfinished before finished, a reading before a refusal before a failure.
-
-    Among readings the one that is least likely normal stands for the case, so that no suspicious image hides
-    behind an unsuspicious one.
-    """
-    for status in (AiStatus.RUNNING, AiStatus.QUEUED):
-        if any(outcome.status is status for outcome in outcomes):
-            return AiOutcome(status)
-    ready = [outcome for outcome in outcomes if outcome.status is AiStatus.READY]
-    if ready:
-        return max(ready, key=lambda o: (o.label != "normal", o.probability if o.label != "normal" else -o.probability))
-    for status in (AiStatus.FAILED, AiStatus.REFUSED):
-        if any(outcome.status is status for outcome in outcomes):
-            return AiOutcome(status)
-    return AiOutcome(AiStatus.OFF)
+    return lab_result, created

@@ -57,8 +57,9 @@ class ContentAddressedStorage(FileSystemStorage):
     are readable by their owner only; a web server that serves them needs ``file_permissions_mode`` in ``OPTIONS``.
     """
 
-    def __init__(self, **options: Any):
-        super().__init__(**{"file_permissions_mode": 0o600, "directory_permissions_mode": 0o700} | options)
+    def __init__(self, *, file_permissions_mode: int = 0o600, directory_permissions_mode: int = 0o700, **options: Any):
+        super().__init__(**options)
+        self._file_mode, self._folder_mode = file_permissions_mode, directory_permissions_mode
 
     def get_available_name(self, name: str, max_length: int | None = None) -> str:
         """The name itself: it is taken only by the same content."""
@@ -79,7 +80,7 @@ class ContentAddressedStorage(FileSystemStorage):
         """Like ``os.makedirs``, which gives its mode to the last folder only."""
         missing = [one for one in (folder, *folder.parents) if not one.exists()]
         for one in reversed(missing):
-            one.mkdir(mode=self.directory_permissions_mode, exist_ok=True)
+            one.mkdir(mode=self._folder_mode, exist_ok=True)
 
     def _write(self, target: Path, content: File) -> None:
         descriptor, partial = tempfile.mkstemp(prefix=_PARTIAL_PREFIX, dir=target.parent)
@@ -88,7 +89,7 @@ class ContentAddressedStorage(FileSystemStorage):
                 for chunk in content.chunks():
                     file.write(chunk)
                 file.flush()
-                os.fchmod(file.fileno(), self.file_permissions_mode)
+                os.fchmod(file.fileno(), self._file_mode)
                 os.fsync(file.fileno())
             os.replace(partial, target)
         except BaseException:

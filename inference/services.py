@@ -18,7 +18,7 @@ from django.db.models.functions import Now
 
 from cases import dispatch
 from cases.models import AiStatus
-from cases.services import AiOutcome, show_ai_outcome
+from cases.summary import AiOutcome, show_ai_outcome
 from inference.models import ClassProbability, Heatmap, MemberOutput, Pipeline, Prediction, Refusal, Run
 from portal.audit.models import Event
 from portal.audit.services import record
@@ -80,9 +80,13 @@ def _show_on_case(case_id: int) -> None:
 
 
 def _outcomes(case_id: int) -> list[AiOutcome]:
-    runs = Run.objects.filter(radiograph__case_id=case_id, pipeline__status=Pipeline.Status.ACTIVE)
-    rows = runs.values_list("status", "prediction__label", "prediction__probability")
-    return [AiOutcome(_AI_STATUS[status], label or "", probability) for status, label, probability in rows]
+    """Of each radiograph what the run says that stands for it."""
+    return [
+        AiOutcome(_AI_STATUS[Run.Status(run.status)], run.prediction.label, run.prediction.probability)
+        if run.prediction
+        else AiOutcome(_AI_STATUS[Run.Status(run.status)])
+        for run in Run.objects.filter(radiograph__case_id=case_id).by_radiograph().values()
+    ]
 
 
 @transaction.atomic
@@ -199,7 +203,14 @@ def retry_run(run: Run, *, actor, request=None) -> None:
     if run.status != Run.Status.FAILED:
         raise Conflict("Only a failed run can be retried.")
     change_status(
-        run, Run.Status.QUEUED, actor=actor, reason="Retried.", attempts=0, failure_reason="", finished_at=None, queued_at=Now()
+        run,
+        Run.Status.QUEUED,
+        actor=actor,
+        reason="Retried.",
+        attempts=0,
+        failure_reason="",
+        finished_at=None,
+        queued_at=Now(),
     )
     _show_on_case(run.radiograph.case_id)
     record(Event.RETRIED_RUN, actor=actor, obj=run, request=request)

@@ -8,7 +8,6 @@ import time
 from celery import shared_task
 from celery.signals import worker_init, worker_process_init
 from django.conf import settings
-from django.db import close_old_connections
 
 from cases.dispatch import WAKE_TASK, wake_workers
 
@@ -24,7 +23,6 @@ def process_queue() -> int:
     """
     from inference.worker import work_once  # loads the models; web processes import this module too
 
-    close_old_connections()
     started = time.monotonic()
     done = 0
     while claimed := work_once():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from itertools import groupby
 
@@ -13,6 +13,7 @@ import numpy as np
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
+from django.db import InterfaceError, OperationalError
 from PIL import Image
 
 from cases.models import Radiograph
@@ -28,6 +29,7 @@ from portal.status import StaleStatus
 
 logger = logging.getLogger(__name__)
 
+UNREADABLE = "The stored image cannot be read; a manual read is needed."
 MODEL_FAILED = "The models could not judge this image; a manual read is needed."
 
 
@@ -56,45 +58,65 @@ def work_once() -> int:
 
 
 def _process(runs: Sequence[Run]) -> None:
-    loaded: list[tuple[Run, Subject]] = []
-    for run in runs:
-        try:
-            loaded.append((run, _subject(run.radiograph)))
-        except StorageError as error:
-            logger.error("%s: %s", run, error)
-            _record(run, lambda run=run, error=error: services.record_failure(run, error.cause))
+    """Judges runs of one pipeline as one batch; what goes wrong with one image stays with that image."""
+    loaded = [(run, subject) for run in runs if (subject := _loaded(run)) is not None]
     if not loaded:
         return
     try:
-        predictor = _predictor(loaded[0][0].pipeline_id)
-        outcomes = predictor.predict([subject for _, subject in loaded])
+        outcomes = _predictor(loaded[0][0].pipeline_id).predict([subject for _, subject in loaded])
     except WeightsError as error:
         logger.error("Pipeline %s cannot be used: %s", loaded[0][0].pipeline, error)
         for run, _ in loaded:
-            _record(run, lambda run=run, error=error: services.record_failure(run, error.cause))
-        return
+            _settle(run, services.record_failure, error.cause)
     except Exception:
-        if len(loaded) > 1:  # one image must not fail its neighbours
+        if len(loaded) > 1:
             logger.exception("A batch of %d failed; its images are judged one by one.", len(loaded))
             for run, _ in loaded:
                 _process([run])
-            return
-        logger.exception("%s failed.", loaded[0][0])
-        _record(loaded[0][0], lambda: services.record_failure(loaded[0][0], MODEL_FAILED))
-        return
-    for (run, _), outcome in zip(loaded, outcomes, strict=True):
-        _record(run, lambda run=run, outcome=outcome: _record_outcome(run, outcome))
+        else:
+            logger.exception("%s failed.", loaded[0][0])
+            _settle(loaded[0][0], services.record_failure, MODEL_FAILED)
+    else:
+        for (run, _), outcome in zip(loaded, outcomes, strict=True):
+            _record(run, outcome)
 
 
-def _record(run: Run, write) -> None:
+def _record(run: Run, outcome: Judgement | Refused | Failed) -> None:
+    """Records one outcome; one that cannot be recorded, as on a full disk, is a failed attempt of its own run only."""
     try:
-        write()
+        _settle(run, _record_outcome, outcome)
+    except (OperationalError, InterfaceError):
+        raise  # the database does not answer: there is nothing to write to, and the leases run out by themselves
+    except StorageError as error:
+        logger.error("%s: %s", run, error.cause)
+        _settle(run, services.record_failure, error.cause)
+    except Exception:
+        logger.exception("The result of %s could not be recorded.", run)
+        _settle(run, services.record_failure, MODEL_FAILED)
+
+
+def _settle(run: Run, record: Callable[..., None], *what) -> None:
+    try:
+        record(run, *what)
     except StaleStatus:
         logger.warning("%s was taken over by another worker meanwhile; nothing was written.", run)
 
 
+def _loaded(run: Run) -> Subject | None:
+    """The image of a run; a run whose image cannot be read is given back or failed, and there is nothing to judge."""
+    try:
+        return _subject(run.radiograph)
+    except StorageError as error:
+        logger.error("%s: %s", run, error.cause)
+        _settle(run, services.record_failure, error.cause)
+    except Exception:
+        logger.exception("The image of %s cannot be read.", run)
+        _settle(run, services.record_failure, UNREADABLE)
+    return None
+
+
 def _subject(radiograph: Radiograph) -> Subject:
-    png = read_verified(radiograph.preview.name, radiograph.preview_sha256)
+    png = read_verified(str(radiograph.preview), radiograph.preview_sha256)
     taken = (radiograph.acquired_at or radiograph.received_at).date()
     age = radiograph.age_years
     return Subject(

@@ -3,6 +3,9 @@ from __future__ import annotations
 from django.contrib import admin
 from django.contrib.auth.views import redirect_to_login
 
+from portal.audit.models import Event
+from portal.audit.services import record
+
 
 class PortalAdminSite(admin.AdminSite):
     """Django admin behind the portal's own sign-in page."""
@@ -14,3 +17,55 @@ class PortalAdminSite(admin.AdminSite):
 
     def login(self, request, extra_context=None):
         return redirect_to_login(request.GET.get("next", "/admin/"))
+
+
+class ReadOnlyAdmin(admin.ModelAdmin):
+    """For rows that people or machines write elsewhere: to be looked at by whoever may, in their own facility only."""
+
+    def has_add_permission(self, request, obj=None):
+        return False
+
+    def has_change_permission(self, request, obj=None):
+        return False
+
+    def has_delete_permission(self, request, obj=None):
+        return False
+
+    def get_queryset(self, request):
+        rows = super().get_queryset(request)
+        return rows.visible_to(request.user) if hasattr(rows, "visible_to") else rows
+
+
+class ClinicalAdmin(ReadOnlyAdmin):
+    """Read-only rows of patients: looking at them here leaves an audit row, as it does everywhere else."""
+
+    search_fields = ["uid"]
+
+    def changelist_view(self, request, extra_context=None):
+        if self.has_view_permission(request):
+            record(
+                Event.VIEWED_ADMIN, actor=request.user, request=request, detail=f"list: {self.opts.verbose_name_plural}"
+            )
+        return super().changelist_view(request, extra_context)
+
+    def get_object(self, request, object_id, from_field=None):
+        obj = super().get_object(request, object_id, from_field)
+        if obj is not None and self.has_view_permission(request, obj):
+            record(Event.VIEWED_ADMIN, actor=request.user, obj=obj, request=request)
+        return obj
+
+
+class ReadOnlyInline(admin.TabularInline):
+    """Rows that belong to a read-only one."""
+
+    extra = 0
+    can_delete = False
+
+    def get_readonly_fields(self, request, obj=None):
+        return self.fields or ()
+
+    def has_add_permission(self, request, obj=None):
+        return False
+
+    def has_change_permission(self, request, obj=None):
+        return False

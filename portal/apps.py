@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
-from django.contrib.admin import apps as admin  # the module: AdminConfig itself, imported here, would be a second default
+from django.contrib.admin import (
+    apps as admin,  # the module: AdminConfig itself, imported here, would be a second default
+)
 
 
 class PortalConfig(AppConfig):

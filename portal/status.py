@@ -1,4 +1,4 @@
-"""The one way a status moves: along the model's transition table, safe when two processes race, leaving a history row."""
+"""How a status moves: along the transition table, safe when two processes race, leaving a history row."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class Supervisor:
     def start(self, name: str, command: Sequence[str]) -> None:
         """Starts ``command`` in a session of its own, so that Ctrl-C reaches the supervisor alone."""
         with self.log_of(name).open("wb") as log:
-            self.processes[name] = subprocess.Popen(  # noqa: S603 - our own commands
+            self.processes[name] = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

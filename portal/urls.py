@@ -2,17 +2,17 @@ from __future__ import annotations
 
 from django.contrib import admin
 from django.contrib.auth import views as auth
-from django.urls import include, path
-from django.views.generic import RedirectView
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from django.urls import URLPattern, URLResolver, include, path
+from drf_spectacular.views import SpectacularAPIView
 
 from portal import health
 from portal.accounts import views as accounts
 from portal.audit import views as audit
+from portal.schema import DocsView
 
-api_urls = [
+api_urls: list[URLPattern | URLResolver] = [
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
-    path("docs/", SpectacularSwaggerSplitView.as_view(url_name="api:schema"), name="docs"),
+    path("docs/", DocsView.as_view(), name="docs"),
     path("v1/", include("cases.api.urls")),
     path("v1/", include("inference.api.urls")),
 ]
@@ -20,7 +20,7 @@ api_urls = [
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
-    path("", RedirectView.as_view(pattern_name="cases:worklist"), name="home"),
+    path("", accounts.HomeView.as_view(), name="home"),
     path("", include("cases.urls")),
     path("", include("inference.urls")),
     path("account/login/", auth.LoginView.as_view(redirect_authenticated_user=True), name="login"),

@@ -112,7 +112,7 @@ def _decoded(decoder: Decoder, data: bytes) -> tuple[dict[str, Any], bytes]:
         return {"facts": facts.as_json()}, encode_preview(pixels)
     except IntakeError as error:
         return {"refused": error.code, "seen": error.seen}, b""
-    except Exception as error:  # a gap in the decoder: the file is refused, and where it failed goes to the log
+    except BaseException as error:  # a gap in the decoder: the file is refused, and where it failed goes to the log
         last = traceback.extract_tb(error.__traceback__)[-1]
         failure = f"{type(error).__name__} at {Path(last.filename).name}:{last.lineno}"
         return {"refused": Reason.DECODE_CRASHED.code, "seen": "", "failure": failure}, b""

@@ -11,7 +11,7 @@ import warnings
 
 import numpy as np
 import pydicom
-from pydicom.dataset import Dataset, FileDataset
+from pydicom.dataset import Dataset
 from pydicom.encaps import get_frame
 from pydicom.filereader import read_dataset
 from pydicom.pixels import pixel_array
@@ -45,7 +45,10 @@ from cases.intake.sniff import DICOM_MAGIC, PREAMBLE_BYTES
 _NATIVE = {ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian}
 _JPEG_FAMILY = {JPEGBaseline8Bit, JPEGLossless, JPEGLosslessSV1, JPEGLSLossless, JPEGLSNearLossless}
 _JPEG_2000 = {JPEG2000Lossless, JPEG2000}
-_ACCEPTED_SYNTAXES = _NATIVE | _JPEG_FAMILY | _JPEG_2000 | {RLELossless}
+# GDCM aborts the process on damaged streams, so it serves only what no other library here can.
+_PLUGINS = {JPEGBaseline8Bit: "pillow", JPEG2000Lossless: "pylibjpeg", JPEG2000: "pylibjpeg", RLELossless: "pylibjpeg"}
+_PLUGINS |= dict.fromkeys(_JPEG_FAMILY - {JPEGBaseline8Bit}, "gdcm")
+_ACCEPTED_SYNTAXES = _NATIVE | _PLUGINS.keys()
 
 _MODALITY_OF_CLASS = {  # Secondary Capture holds anything, so there the Modality element must say CR or DX
     ComputedRadiographyImageStorage: "CR",
@@ -175,7 +178,7 @@ def _check_pixel_description(header: DicomHeader) -> None:
     _check_pixel_length(header.dataset, rows, columns, allocated // 8)
 
 
-def _check_pixel_length(dataset: FileDataset, rows: int, columns: int, bytes_per_pixel: int) -> None:
+def _check_pixel_length(dataset: Dataset, rows: int, columns: int, bytes_per_pixel: int) -> None:
     """Native data must have exactly the announced length, compressed data the announced dimensions."""
     syntax = dataset.file_meta.TransferSyntaxUID
     if syntax in _NATIVE:
@@ -193,11 +196,11 @@ def _check_pixel_length(dataset: FileDataset, rows: int, columns: int, bytes_per
         raise IntakeError(Reason.DICOM_LENGTH_MISMATCH)
 
 
-def _stored_values(dataset: FileDataset) -> np.ndarray:
+def _stored_values(dataset: Dataset) -> np.ndarray:
     """uint8, uint16 or int16 (rows, columns) values as stored, unused bits cleared."""
     try:
-        return pixel_array(dataset, index=0)
-    except MemoryError:
+        return pixel_array(dataset, index=0, decoding_plugin=_PLUGINS.get(dataset.file_meta.TransferSyntaxUID, ""))
+    except (MemoryError, KeyboardInterrupt, SystemExit):
         raise
-    except Exception as error:  # codecs raise RuntimeError, ValueError, NotImplementedError, ...
+    except BaseException as error:  # codecs raise anything; a panic of pylibjpeg-rle is not even an Exception
         raise IntakeError(Reason.DAMAGED) from error

@@ -104,10 +104,15 @@ class Case(models.Model):
                 | (~Q(status="in_review") & Q(claimed_by__isnull=True, claimed_until__isnull=True)),
                 name="case_in_review_has_a_reader",
             ),
-            models.CheckConstraint(condition=Q(status__in=["to_read", "in_review", "signed"]), name="case_status_is_known"),
+            models.CheckConstraint(
+                condition=Q(status__in=["to_read", "in_review", "signed"]), name="case_status_is_known"
+            ),
             models.CheckConstraint(condition=Q(ai_status__in=AiStatus.values), name="case_ai_status_is_known"),
             models.CheckConstraint(
-                condition=Q(ai_status="ready", ai_probability__gte=0, ai_probability__lte=1) & ~Q(ai_label="")
+                condition=Q(
+                    ai_status="ready", ai_probability__isnull=False, ai_probability__gte=0, ai_probability__lte=1
+                )
+                & ~Q(ai_label="")
                 | ~Q(ai_status="ready") & Q(ai_probability__isnull=True, ai_label=""),
                 name="case_ai_ready_has_a_label",
             ),

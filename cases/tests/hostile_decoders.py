@@ -28,7 +28,7 @@ def _allocate() -> None:
 def _allocate_piece_by_piece() -> None:
     pieces = []
     while True:
-        pieces.append(bytearray(1 << 24))
+        pieces.append(np.empty(1 << 24, dtype=np.uint8))
 
 
 def _spin() -> None:

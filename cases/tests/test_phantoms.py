@@ -13,7 +13,10 @@ from cases.phantoms import KINDS, colour_picture, demo_set, phantom, phantom_dic
 
 
 def test_the_same_seed_draws_the_same_pixels():
-    assert np.array_equal(phantom_pixels(1), phantom_pixels(1))
+    first = phantom_pixels(1)
+    phantom_pixels.cache_clear()
+
+    assert np.array_equal(phantom_pixels(1), first)
     assert not np.array_equal(phantom_pixels(1), phantom_pixels(2))
 
 
@@ -31,15 +34,15 @@ def test_every_kind_is_a_grey_thorax_with_dark_lungs_and_a_bright_middle(kind):
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "clear"])
 def test_every_finding_makes_the_lungs_denser(kind):
-    clear, found = phantom_pixels(4, "clear").astype(float), phantom_pixels(4, kind).astype(float)
+    clear, found = phantom_pixels(3, "clear").astype(float), phantom_pixels(3, kind).astype(float)
 
     assert (found - clear).max() > 40
 
 
 def test_the_dicom_phantom_shows_the_same_picture_and_names_its_facts():
-    pixels, facts = decode(phantom_dicom(5, "nodule", patient_id="P-5"))
+    pixels, facts = decode(phantom_dicom(3, "nodule", patient_id="P-5"))
 
-    assert np.abs(pixels.astype(int) - phantom_pixels(5, "nodule")).max() <= 1
+    assert np.abs(pixels.astype(int) - phantom_pixels(3, "nodule")).max() <= 1
     assert (facts.photometric, facts.bits_stored, facts.view_position) == ("MONOCHROME1", 12, "PA")
     assert (facts.age_years, facts.pixel_spacing_mm, facts.dicom_patient_id) == (55, (0.4, 0.4), "P-5")
 

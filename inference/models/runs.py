@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import uuid
-from typing import Self
+from collections.abc import Iterable
+from typing import Self, cast
 
 from django.db import models
 from django.db.models import Q
@@ -26,6 +27,19 @@ class RunQuerySet(FacilityScopedQuerySet):
     def abandoned(self) -> Self:
         """Running, but the lease has passed on the database clock: their worker is gone or stuck."""
         return self.filter(status=Run.Status.RUNNING, lease_expires_at__lt=Now())
+
+    def by_radiograph(self) -> dict[int, Run]:
+        """The run that stands for each radiograph, by its primary key, with the prediction.
+
+        It is the active pipeline's; where that has none, the newest of a pipeline that was active before, so that a
+        case keeps its result when another pipeline is made active. Shadow pipelines stand for nothing.
+        """
+        rows = self.exclude(pipeline__status=Pipeline.Status.SHADOW).select_related("prediction")
+        ordered = rows.order_by("radiograph_id", "pipeline__status", "-id")  # "active" sorts before "retired"
+        decisive: dict[int, Run] = {}
+        for run in cast("Iterable[Run]", ordered):
+            decisive.setdefault(run.radiograph_id, run)
+        return decisive
 
     def with_results(self) -> Self:
         """With all that a case page or the API shows of a run."""
@@ -81,9 +95,7 @@ class Run(models.Model):
         ordering = ["id"]
         permissions = [("retry_run", "Can retry a failed run")]
         indexes = [
-            models.Index(
-                fields=["priority", "queued_at", "id"], condition=Q(status="queued"), name="run_queue_order"
-            ),
+            models.Index(fields=["priority", "queued_at", "id"], condition=Q(status="queued"), name="run_queue_order"),
             models.Index(fields=["lease_expires_at"], condition=Q(status="running"), name="run_leases"),
         ]
         constraints = [

@@ -38,7 +38,9 @@ class ModelVersion(models.Model):
         ordering = ["network__name", "-id"]
         constraints = [
             models.UniqueConstraint(fields=["network", "version"], name="model_version_unique_in_network"),
-            models.CheckConstraint(condition=Q(weights_sha256__regex="^[0-9a-f]{64}$"), name="model_version_has_a_hash"),
+            models.CheckConstraint(
+                condition=Q(weights_sha256__regex="^[0-9a-f]{64}$"), name="model_version_has_a_hash"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -71,7 +73,9 @@ class Pipeline(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["name", "version"], name="pipeline_version_unique"),
             models.UniqueConstraint(fields=["status"], condition=Q(status="active"), name="pipeline_one_active"),
-            models.CheckConstraint(condition=Q(status__in=["active", "shadow", "retired"]), name="pipeline_status_is_known"),
+            models.CheckConstraint(
+                condition=Q(status__in=["active", "shadow", "retired"]), name="pipeline_status_is_known"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -14,13 +14,18 @@ class Event(models.TextChoices):
     SIGNED_OUT = "signed_out", "signed out"
     SIGN_IN_FAILED = "sign_in_failed", "failed to sign in"
     LISTED_CASES = "listed_cases", "listed cases"
+    LISTED_PATIENTS = "listed_patients", "listed patients"
+    LISTED_RUNS = "listed_runs", "listed runs"
     VIEWED_CASE = "viewed_case", "viewed a case"
     VIEWED_PATIENT = "viewed_patient", "viewed a patient"
     VIEWED_IMAGE = "viewed_image", "viewed an image"
     VIEWED_HEATMAP = "viewed_heatmap", "viewed a heatmap"
     VIEWED_PREDICTION = "viewed_prediction", "viewed a prediction"
+    VIEWED_LAB_RESULTS = "viewed_lab_results", "viewed lab results"
+    VIEWED_BATCH = "viewed_batch", "viewed a batch"
     CREATED_PATIENT = "created_patient", "created a patient"
     CHANGED_PATIENT = "changed_patient", "changed a patient"
+    OPENED_CASE = "opened_case", "opened a case"
     SUBMITTED_IMAGE = "submitted_image", "submitted an image"
     ADDED_LAB_RESULT = "added_lab_result", "added a lab result"
     CLAIMED_CASE = "claimed_case", "claimed a case"
@@ -28,9 +33,10 @@ class Event(models.TextChoices):
     REVIEWED_CASE = "reviewed_case", "saved a review"
     SIGNED_CASE = "signed_case", "signed a case"
     RETRIED_RUN = "retried_run", "retried a run"
+    ACTIVATED_PIPELINE = "activated_pipeline", "made a pipeline active"
     VIEWED_AUDIT = "viewed_audit", "viewed the audit trail"
-    CREATED_TOKEN = "created_token", "created a token"  # noqa: S105 - an event, not a secret
-    REVOKED_TOKEN = "revoked_token", "revoked a token"  # noqa: S105
+    CREATED_TOKEN = "created_token", "created a token"
+    REVOKED_TOKEN = "revoked_token", "revoked a token"
     VIEWED_ADMIN = "viewed_admin", "viewed a clinical record in the admin"
 
 

@@ -98,7 +98,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
 LOGIN_URL = "login"
-LOGIN_REDIRECT_URL = "cases:worklist"
+LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "login"
 SESSION_COOKIE_AGE = env.int("SESSION_SECONDS", default=12 * 3600)
 SESSION_COOKIE_HTTPONLY = True
@@ -165,7 +165,8 @@ REST_FRAMEWORK = {
 REST_KNOX = {"AUTO_REFRESH": False, "TOKEN_TTL": None}
 SPECTACULAR_SETTINGS = {
     "TITLE": "CXR portal API",
-    "DESCRIPTION": "Submit chest X-rays in batches, follow their runs, read predictions and heatmaps. " + RESEARCH_NOTICE,
+    "DESCRIPTION": "Submit chest X-rays in batches, follow their runs, read predictions and heatmaps. "
+    + RESEARCH_NOTICE,
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["portal.accounts.api.HasActionPermission"],
@@ -175,6 +176,12 @@ SPECTACULAR_SETTINGS = {
         "drf_spectacular.hooks.postprocess_schema_enums",
         "portal.schema.add_problems",
     ],
+    "ENUM_NAME_OVERRIDES": {
+        "CaseStatusEnum": "cases.models.Case.Status",
+        "PipelineStatusEnum": "inference.models.Pipeline.Status",
+        "ReadLabelEnum": "cases.models.ReadLabel",
+        "RunStatusEnum": "inference.models.Run.Status",
+    },
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/api/v1",
 }

@@ -1,4 +1,4 @@
-"""One machine, one person, nothing but Python: SQLite and Celery over the file system. For evaluation and development."""
+"""One machine, nothing but Python: SQLite, and Celery over the file system. For evaluation and development."""
 
 from __future__ import annotations
 

@@ -22,17 +22,22 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser):
         parser.add_argument("folder", type=Path, nargs="?")
-        parser.add_argument("--phantoms", action="store_true", help="draw synthetic phantoms instead of reading a folder")
+        parser.add_argument(
+            "--phantoms", action="store_true", help="draw synthetic phantoms instead of reading a folder"
+        )
         parser.add_argument("--user", required=True, help="name of the user who submits")
 
     def handle(self, *args, folder: Path | None, phantoms: bool, user: str, **options):
         submitter = get_user_model().objects.filter(username=user, is_active=True).first()
         if submitter is None or submitter.facility is None or not submitter.has_perm(Action.ADD_CASE):
             raise CommandError(f"There is no user {user!r} who may submit images.")
-        if phantoms == (folder is not None):
+        if phantoms and folder is None:
+            with TemporaryDirectory(prefix="phantoms-") as drawn:
+                self.submit_all(self.draw(Path(drawn)), submitter, synthetic=True)
+        elif folder is not None and not phantoms:
+            self.submit_all(self.find(folder), submitter, synthetic=False)
+        else:
             raise CommandError("Give either a folder or --phantoms.")
-        with TemporaryDirectory(prefix="phantoms-") as drawn:
-            self.submit_all(self.draw(Path(drawn)) if phantoms else self.find(folder), submitter, phantoms)
 
     def find(self, folder: Path) -> list[Path]:
         if not folder.is_dir():

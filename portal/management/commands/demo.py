@@ -64,12 +64,12 @@ class Command(BaseCommand):
         call_command("register_models", stdout=self.stdout)
         kept_in = settings.VAR_DIR / "demo-users.txt"
         if created := create_demo_users(kept_in):
-            self.stdout.write(f"\nUsers (shown once, kept in {kept_in.relative_to(settings.BASE_DIR)}):")
+            self.stdout.write(f"\nUsers (shown once, kept in {shown(kept_in)}):")
             for name, password in created.items():
                 self.stdout.write(f"  {name:<12} {password}")
             self.stdout.write("")
         else:
-            self.stdout.write(f"Users and passwords are in {kept_in.relative_to(settings.BASE_DIR)}.")
+            self.stdout.write(f"Users and passwords are in {shown(kept_in)}.")
 
     def run(self, port: int, cxr_dir: Path | None) -> None:
         address = f"http://127.0.0.1:{port}"
@@ -111,6 +111,13 @@ class Command(BaseCommand):
             supervisor.check()
             counts = dict(runs.values_list("status").annotate(Count("pk")))
             if counts != told and counts:
-                self.stdout.write("Runs: " + ", ".join(f"{number} {status}" for status, number in sorted(counts.items())))
+                self.stdout.write(
+                    "Runs: " + ", ".join(f"{number} {status}" for status, number in sorted(counts.items()))
+                )
                 told = counts
             time.sleep(POLL_SECONDS)
+
+
+def shown(path: Path) -> str:
+    """Relative to where the command was typed, if it is below."""
+    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)

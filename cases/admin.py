@@ -1,0 +1,57 @@
+"""Clinical records in Django admin: view-only, for whoever has been given the permission, in their own facility."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+
+from cases.models import Batch, BatchItem, Case, CaseStatusChange, LabResult, Patient, Radiograph, Review
+from portal.admin import ClinicalAdmin, ReadOnlyInline
+
+
+class StatusChangeInline(ReadOnlyInline):
+    model = CaseStatusChange
+    fields = ["at", "old", "new", "actor", "reason"]
+
+
+class BatchItemInline(ReadOnlyInline):
+    model = BatchItem
+    fields = ["position", "outcome", "radiograph", "problem"]
+
+
+@admin.register(Patient)
+class PatientAdmin(ClinicalAdmin):
+    list_display = ["uid", "created_at"]
+    search_fields = ["uid", "medical_record_number"]
+
+
+@admin.register(Case)
+class CaseAdmin(ClinicalAdmin):
+    list_display = ["uid", "status", "ai_status", "priority", "received_at"]
+    list_filter = ["status", "ai_status", "priority"]
+    search_fields = ["uid", "accession_number"]
+    inlines = [StatusChangeInline]
+
+
+@admin.register(Radiograph)
+class RadiographAdmin(ClinicalAdmin):
+    list_display = ["uid", "media_type", "byte_size", "received_at"]
+    search_fields = ["uid", "case__uid", "sha256"]
+
+
+@admin.register(LabResult)
+class LabResultAdmin(ClinicalAdmin):
+    list_display = ["uid", "kind", "collected_on"]
+
+
+@admin.register(Review)
+class ReviewAdmin(ClinicalAdmin):
+    list_display = ["uid", "reader", "signed_at"]
+    list_select_related = ["reader"]
+    search_fields = ["uid", "case__uid"]
+
+
+@admin.register(Batch)
+class BatchAdmin(ClinicalAdmin):
+    list_display = ["uid", "submitted_by", "submitted_at"]
+    list_select_related = ["submitted_by"]
+    inlines = [BatchItemInline]

@@ -1,0 +1,130 @@
+"""Models, pipelines and runs for tests, and results as a worker records them."""
+
+from __future__ import annotations
+
+import io
+
+import factory
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from PIL import Image
+
+from cases.storage import heatmap_name
+from cases.tests.factories import RadiographFactory
+from inference.models import ModelVersion, Network, Pipeline, PipelineMember, Run
+from inference.services import (
+    StoredHeatmap,
+    StoredJudgement,
+    StoredMember,
+    claim_runs,
+    record_failure,
+    record_prediction,
+    record_refusal,
+)
+
+LABELS = ("covid", "normal", "pneumonia")
+
+
+class NetworkFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = Network
+        django_get_or_create = ["name"]
+
+    name = "covidnet8"
+    title = "Covidnet-8"
+
+
+class ModelVersionFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = ModelVersion
+
+    network = factory.SubFactory(NetworkFactory)
+    version = factory.Sequence(lambda n: f"test{n}")
+    weights_sha256 = "ab" * 32
+    labels = list(LABELS)
+    is_calibrated = True
+    manifest = {}
+    card = "# A model for tests"
+
+
+class PipelineFactory(factory.django.DjangoModelFactory):
+    """A pipeline of one model version."""
+
+    class Meta:
+        model = Pipeline
+        skip_postgeneration_save = True
+
+    name = "covidnet8"
+    version = factory.Sequence(lambda n: f"test{n}")
+    status = Pipeline.Status.ACTIVE
+    gate_version = "1"
+
+    @factory.post_generation
+    def members(self, create, extracted, **kwargs):
+        for position, version in enumerate(extracted or [ModelVersionFactory()]):
+            PipelineMember.objects.create(pipeline=self, model_version=version, position=position)
+
+
+class RunFactory(factory.django.DjangoModelFactory):
+    """A queued run; the case does not know of it yet, as it would after ``services.enqueue``."""
+
+    class Meta:
+        model = Run
+
+    radiograph = factory.SubFactory(RadiographFactory)
+    pipeline = factory.SubFactory(PipelineFactory)
+    priority = factory.SelfAttribute("radiograph.case.priority")
+
+
+def claimed(run: Run, worker: str = "worker-1") -> Run:
+    """The same run as a worker holds it, which claims it alone."""
+    for other in claim_runs(limit=100, worker=worker):
+        if other.pk == run.pk:
+            return other
+    raise AssertionError(f"{run} was not there to be claimed")
+
+
+def judgement(run: Run, probabilities=(0.7, 0.2, 0.1), *, blank: str = "normal") -> StoredJudgement:
+    """What a worker would store: one member with a map per class, of which ``blank`` is not usable."""
+    facility = run.radiograph.case.facility
+    members = tuple(
+        StoredMember(
+            model_version_id=membership.model_version_id,
+            weight=membership.weight,
+            labels=LABELS,
+            probabilities=probabilities,
+            heatmaps=tuple(
+                StoredHeatmap(label) if label == blank else _stored_heatmap(facility.uid, index, label)
+                for index, label in enumerate(LABELS)
+            ),
+        )
+        for membership in run.pipeline.memberships.all()
+    )
+    return StoredJudgement(labels=LABELS, probabilities=probabilities, calibrated=True, members=members)
+
+
+def _stored_heatmap(facility_uid, index: int, label: str) -> StoredHeatmap:
+    buffer = io.BytesIO()
+    Image.new("RGBA", (9, 10), (200, 40 * index, 30, 128)).save(buffer, "PNG")
+    name, sha256 = heatmap_name(facility_uid, buffer.getvalue())
+    default_storage.save(name, ContentFile(buffer.getvalue()))
+    return StoredHeatmap(label, name, sha256)
+
+
+def succeeded_run(probabilities=(0.7, 0.2, 0.1), **fields) -> Run:
+    """A run that has ended with a prediction, through the services that a worker calls."""
+    run = claimed(RunFactory(**fields))
+    record_prediction(run, judgement(run, probabilities))
+    return Run.objects.get(pk=run.pk)
+
+
+def refused_run(**fields) -> Run:
+    run = claimed(RunFactory(**fields))
+    record_refusal(run, code="lateral_view", sentence="The image is a lateral view.")
+    return Run.objects.get(pk=run.pk)
+
+
+def failed_run(**fields) -> Run:
+    run = claimed(RunFactory(**fields))
+    record_failure(run, "A stored image file is damaged.", final=True)
+    return Run.objects.get(pk=run.pk)

@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import pytest
+from django.urls import reverse
+
+from cases.tests.factories import CaseFactory, PatientFactory, RadiographFactory
+from inference.models import Heatmap, ModelVersion, Pipeline, Run
+from inference.tests.factories import (
+    ModelVersionFactory,
+    PipelineFactory,
+    RunFactory,
+    failed_run,
+    refused_run,
+    succeeded_run,
+)
+from portal.audit.models import AuditEvent, Event
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def radiograph(facility, submitter):
+    return RadiographFactory(case=CaseFactory(patient=PatientFactory(facility=facility), submitted_by=submitter))
+
+
+def results(radiograph) -> str:
+    return reverse("inference:results", args=[radiograph.uid])
+
+
+def fragment(client, radiograph) -> str:
+    return client.get(results(radiograph)).content.decode()
+
+
+def test_a_prediction_shows_every_class_with_model_version_and_calibration(client_of, radiologist, radiograph):
+    succeeded_run(radiograph=radiograph, probabilities=(0.712, 0.188, 0.1))
+    version = ModelVersion.objects.get()
+
+    for page in (
+        fragment(client_of(radiologist), radiograph),
+        client_of(radiologist).get(radiograph.case.get_absolute_url()).content.decode(),
+    ):
+        for words in ("Covid", "0.712", "Normal", "0.188", "Pneumonia", "0.100", str(version), "Calibrated"):
+            assert words in page
+        assert reverse("inference:model", args=[version.uid]) in page
+
+
+def test_uncalibrated_scores_say_so(client_of, radiologist, radiograph):
+    run = succeeded_run(radiograph=radiograph)
+    type(run.prediction).objects.update(is_calibrated=False)
+
+    assert "uncalibrated" in fragment(client_of(radiologist), radiograph)
+
+
+def test_each_heatmap_has_words_for_class_model_version_and_research_use(client_of, radiologist, radiograph):
+    succeeded_run(radiograph=radiograph)
+
+    page = fragment(client_of(radiologist), radiograph)
+
+    assert page.count("Research use only.") == 3
+    assert f"what {ModelVersion.objects.get()} weighed towards Pneumonia" in page
+    assert "Normal (no usable map)" in page
+
+
+def test_an_unfinished_run_is_asked_for_again_and_a_finished_one_is_not(client_of, radiologist, radiograph):
+    RunFactory(radiograph=radiograph)
+    client = client_of(radiologist)
+    waiting = fragment(client, radiograph)
+    assert f'hx-get="{results(radiograph)}"' in waiting
+    assert "Waiting for the AI" in waiting
+
+    Run.objects.all().delete()
+
+    finished = fragment(client, radiograph)
+    assert "hx-get" not in finished
+    assert "AI is off." in finished
+
+
+def test_a_refusal_is_told_in_words_without_class_or_score(client_of, radiologist, radiograph):
+    run = refused_run(radiograph=radiograph)
+
+    page = fragment(client_of(radiologist), radiograph)
+
+    assert "Manual read needed." in page
+    assert run.refusal.sentence in page
+    assert "Covid" not in page
+
+
+def test_a_failure_is_told_in_words_and_offers_another_try_to_readers(client_of, radiologist, submitter, radiograph):
+    run = failed_run(radiograph=radiograph)
+    retry = reverse("inference:run-retry", args=[run.uid])
+    assert retry in fragment(client_of(radiologist), radiograph)
+    assert retry not in fragment(client_of(submitter), radiograph)
+
+    client_of(radiologist).post(retry)
+
+    run.refresh_from_db()
+    assert run.status == Run.Status.QUEUED
+
+
+def test_only_a_failed_run_can_be_tried_again(client_of, radiologist, radiograph):
+    run = succeeded_run(radiograph=radiograph)
+
+    assert client_of(radiologist).post(reverse("inference:run-retry", args=[run.uid])).status_code == 409
+
+
+def test_a_shadow_pipelines_result_is_not_shown(client_of, radiologist, radiograph):
+    succeeded_run(radiograph=radiograph, pipeline=PipelineFactory(status=Pipeline.Status.SHADOW))
+
+    assert "AI is off." in fragment(client_of(radiologist), radiograph)
+
+
+def test_only_the_answer_with_a_conclusion_leaves_an_audit_row(client_of, radiologist, radiograph):
+    run = RunFactory(radiograph=radiograph)
+    client, seen = client_of(radiologist), AuditEvent.objects.filter(event=Event.VIEWED_PREDICTION)
+    client.get(results(radiograph))
+    assert not seen.exists()
+
+    run.delete()
+    client.get(results(radiograph))
+
+    assert seen.count() == 1
+
+
+def test_a_heatmap_is_sent_with_an_audit_row(client_of, radiologist, radiograph):
+    succeeded_run(radiograph=radiograph)
+    heatmap = Heatmap.objects.get(label="covid")
+
+    response = client_of(radiologist).get(reverse("inference:heatmap", args=[heatmap.uid]))
+
+    assert b"".join(response.streaming_content) == heatmap.image.read()
+    assert AuditEvent.objects.get(event=Event.VIEWED_HEATMAP).object_uid == heatmap.uid
+
+
+def test_a_map_that_is_not_usable_has_no_picture(client_of, radiologist, radiograph):
+    succeeded_run(radiograph=radiograph)
+    heatmap = Heatmap.objects.get(label="normal")
+
+    assert client_of(radiologist).get(reverse("inference:heatmap", args=[heatmap.uid])).status_code == 404
+
+
+def test_another_facilitys_results_do_not_exist(client_of, outsider, radiograph):
+    failed = failed_run(radiograph=radiograph)
+    other = RadiographFactory(case=radiograph.case)
+    succeeded_run(radiograph=other, pipeline=failed.pipeline)
+    client = client_of(outsider)
+
+    assert client.get(results(radiograph)).status_code == 404
+    assert client.get(reverse("inference:heatmap", args=[Heatmap.objects.get(label="covid").uid])).status_code == 404
+    assert client.post(reverse("inference:run-retry", args=[failed.uid])).status_code == 404
+
+
+def test_models_are_listed_and_their_cards_shown_without_foreign_markup(client_of, auditor):
+    version = ModelVersionFactory(
+        card="# Card\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n<script>alert(1)</script>\n[x](javascript:alert(1))"
+    )
+    client = client_of(auditor)
+
+    listed = client.get(reverse("inference:model-list")).content.decode()
+    page = client.get(reverse("inference:model", args=[version.uid])).content.decode()
+
+    assert str(version) in listed
+    assert "<h1>Card</h1>" in page
+    assert "<td>1</td>" in page
+    assert version.weights_sha256 in page
+    assert "<script>alert" not in page
+    assert 'href="javascript:' not in page

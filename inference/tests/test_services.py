@@ -1,0 +1,278 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from threading import Event as Signal
+from threading import Thread
+
+import pytest
+from django.db import connection, transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from cases.models import Case, Priority
+from cases.tests.factories import CaseFactory, RadiographFactory
+from inference import services
+from inference.activation import activate_pipeline
+from inference.models import Heatmap, Pipeline, Prediction, Refusal, Run
+from inference.tests.factories import PipelineFactory, RunFactory, claimed, failed_run, judgement, succeeded_run
+from portal.audit.models import AuditEvent, Event
+from portal.errors import Conflict
+from portal.status import IllegalTransition, StaleStatus, change_status
+
+pytestmark = pytest.mark.django_db
+
+
+def now(run: Run) -> Run:
+    return Run.objects.get(pk=run.pk)
+
+
+def let_lease_pass(run: Run) -> None:
+    Run.objects.filter(pk=run.pk).update(lease_expires_at=Now() - timedelta(seconds=1))
+
+
+def history(run: Run) -> list[str]:
+    return [row.new for row in run.status_changes.all()]
+
+
+class TestEnqueue:
+    def test_active_and_shadow_pipelines_each_get_a_run(self):
+        active, shadow = PipelineFactory(), PipelineFactory(status=Pipeline.Status.SHADOW)
+        PipelineFactory(status=Pipeline.Status.RETIRED)
+        radiograph = RadiographFactory(case__priority=Priority.STAT)
+
+        services.enqueue(radiograph)
+        services.enqueue(radiograph)
+
+        assert set(Run.objects.values_list("pipeline", "status", "priority")) == {
+            (active.pk, "queued", 1),
+            (shadow.pk, "queued", 1),
+        }
+        assert Case.objects.get().ai_status == "queued"
+
+    def test_without_a_pipeline_the_ai_is_off(self):
+        services.enqueue(RadiographFactory())
+
+        assert Case.objects.get().ai_status == "off"
+
+
+class TestClaim:
+    def test_the_most_urgent_and_oldest_come_first(self):
+        pipeline, moment = PipelineFactory(), timezone.now()
+        wanted = [
+            RunFactory(pipeline=pipeline, priority=priority, queued_at=moment - timedelta(minutes=age))
+            for priority, age in ((3, 1), (1, 0), (2, 5), (2, 9))
+        ]
+
+        first = services.claim_runs(limit=3, worker="one")
+        rest = services.claim_runs(limit=3, worker="two")
+
+        assert [run.pk for run in first] == [wanted[index].pk for index in (1, 3, 2)]
+        assert [run.pk for run in rest] == [wanted[0].pk]
+
+    def test_a_claim_is_a_lease_with_a_token_and_an_attempt(self):
+        run = claimed(RunFactory(), worker="w" * 200)
+
+        row = now(run)
+        assert (row.status, row.attempts, row.worker) == (Run.Status.RUNNING, 1, "w" * 100)
+        assert row.lease_token == run.lease_token is not None
+        assert row.lease_expires_at > timezone.now()
+        assert row.radiograph.case.ai_status == "running"
+        assert services.claim_runs(limit=5, worker="another") == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_workers_at_once_claim_different_runs():
+    pipeline = PipelineFactory()
+    for _ in range(4):
+        RunFactory(pipeline=pipeline)
+    both_hold, other = Signal(), []
+
+    def second_worker():
+        try:
+            with transaction.atomic():
+                other.extend(services.claim_runs(limit=2, worker="two"))
+        finally:
+            both_hold.set()
+            connection.close()
+
+    with transaction.atomic():  # keeps the row locks of the first claim while the second one looks
+        mine = services.claim_runs(limit=2, worker="one")
+        thread = Thread(target=second_worker)
+        thread.start()
+        assert both_hold.wait(20)
+    thread.join()
+
+    assert len(mine) == len(other) == 2
+    assert not {run.pk for run in mine} & {run.pk for run in other}
+
+
+class TestRecord:
+    def test_a_prediction_is_kept_with_all_that_made_it(self):
+        run = claimed(RunFactory())
+        services.record_prediction(run, judgement(run, (0.2, 0.1, 0.7)))
+
+        row = now(run)
+        assert (row.status, row.prediction.label, row.prediction.probability) == ("succeeded", "pneumonia", 0.7)
+        assert [one.value for one in row.prediction.combined_probabilities] == [0.2, 0.1, 0.7]
+        assert Heatmap.objects.filter(is_usable=False).get().label == "normal"
+        assert (row.lease_token, row.lease_expires_at) == (None, None)
+        assert row.duration_seconds >= 0
+        case = row.radiograph.case
+        assert (case.ai_status, case.ai_label, case.ai_probability) == ("ready", "pneumonia", 0.7)
+        assert history(run) == ["running", "succeeded"]
+
+    def test_a_refusal_is_a_result_too(self):
+        run = claimed(RunFactory())
+        services.record_refusal(run, code="lateral_view", sentence="The image is a lateral view.")
+
+        assert (now(run).status, now(run).refusal.code) == ("refused", "lateral_view")
+        assert Case.objects.get().ai_status == "refused"
+
+    @pytest.mark.parametrize("outcome", ["prediction", "refusal", "failure"])
+    def test_a_worker_that_lost_its_lease_changes_nothing(self, outcome):
+        run = RunFactory()
+        stale = claimed(run, worker="slow")
+        let_lease_pass(run)
+        services.return_abandoned_runs()
+        mine = claimed(run, worker="quick")
+
+        write = {
+            "prediction": lambda: services.record_prediction(stale, judgement(stale)),
+            "refusal": lambda: services.record_refusal(stale, code="x", sentence="y"),
+            "failure": lambda: services.record_failure(stale, "It failed.", final=True),
+        }[outcome]
+        with pytest.raises(StaleStatus):
+            write()
+
+        assert not Prediction.objects.exists()
+        assert not Refusal.objects.exists()
+        assert (now(run).status, now(run).lease_token, now(run).worker) == ("running", mine.lease_token, "quick")
+
+    def test_a_result_is_recorded_once(self):
+        run = claimed(RunFactory())
+        again = now(run)
+        services.record_prediction(run, judgement(run))
+
+        with pytest.raises(StaleStatus):
+            services.record_prediction(again, judgement(again))
+
+        assert Prediction.objects.count() == 1
+
+    def test_a_finished_run_has_no_way_back(self):
+        run = succeeded_run()
+
+        with pytest.raises(IllegalTransition):
+            change_status(run, Run.Status.QUEUED)
+
+
+class TestFailure:
+    def test_a_failed_attempt_is_tried_again_up_to_three_times(self, settings):
+        run = RunFactory()
+        for attempt in range(1, settings.RUN_MAX_ATTEMPTS + 1):
+            mine = claimed(run)
+            assert mine.attempts == attempt
+            services.record_failure(mine, "It failed.")
+
+        assert (now(run).status, now(run).failure_reason) == ("failed", "It failed.")
+        assert Case.objects.get().ai_status == "failed"
+        assert history(run) == ["running", "queued"] * 2 + ["running", "failed"]
+
+    def test_a_failure_that_trying_cannot_help_is_final_at_once(self):
+        run = claimed(RunFactory())
+        services.record_failure(run, "A stored image file is damaged.", final=True)
+
+        assert (now(run).status, now(run).attempts) == ("failed", 1)
+
+
+class TestReaper:
+    def test_a_run_whose_lease_passed_goes_back_to_the_queue(self):
+        run = claimed(RunFactory())
+        assert services.return_abandoned_runs() == 0
+        let_lease_pass(run)
+
+        assert services.return_abandoned_runs() == 1
+
+        assert (now(run).status, now(run).attempts, now(run).lease_token) == ("queued", 1, None)
+        assert Case.objects.get().ai_status == "queued"
+
+    def test_after_the_third_lost_worker_it_fails_with_a_reason(self, settings):
+        run = RunFactory()
+        for _ in range(settings.RUN_MAX_ATTEMPTS):
+            let_lease_pass(claimed(run))
+            services.return_abandoned_runs()
+
+        assert now(run).status == "failed"
+        assert now(run).failure_reason == "The worker stopped while it was judging this image."
+
+    def test_a_run_queued_for_long_is_noticed(self):
+        run = RunFactory()
+        assert not services.queued_longer_than(30)
+
+        Run.objects.filter(pk=run.pk).update(queued_at=Now() - timedelta(seconds=31))
+
+        assert services.queued_longer_than(30)
+
+
+class TestRetry:
+    def test_a_failed_run_starts_afresh(self, radiologist):
+        run = failed_run()
+
+        services.retry_run(run, actor=radiologist)
+
+        row = now(run)
+        assert (row.status, row.attempts, row.failure_reason, row.finished_at) == ("queued", 0, "", None)
+        assert row.radiograph.case.ai_status == "queued"
+        assert AuditEvent.objects.filter(event=Event.RETRIED_RUN, object_uid=run.uid, actor=radiologist).count() == 1
+        assert claimed(run).attempts == 1
+
+    def test_two_at_once_are_one_retry(self, radiologist):
+        first, second = failed_run(), None
+        second = now(first)
+        services.retry_run(first, actor=radiologist)
+
+        with pytest.raises(StaleStatus):
+            services.retry_run(second, actor=radiologist)
+
+    def test_nothing_else_is_retried(self, radiologist):
+        with pytest.raises(Conflict):
+            services.retry_run(succeeded_run(), actor=radiologist)
+
+
+class TestSummaryOfACase:
+    def test_a_case_waits_for_its_last_image_and_shows_the_most_suspicious(self):
+        pipeline, case = PipelineFactory(), CaseFactory()
+        first, second = (RunFactory(radiograph=RadiographFactory(case=case), pipeline=pipeline) for _ in range(2))
+        mine = {run.pk: run for run in services.claim_runs(limit=2, worker="one")}
+        services.record_prediction(mine[first.pk], judgement(first, (0.1, 0.8, 0.1)))
+        assert Case.objects.get().ai_status == "running"
+
+        services.record_prediction(mine[second.pk], judgement(second, (0.5, 0.3, 0.2)))
+
+        row = Case.objects.get()
+        assert (row.ai_status, row.ai_label, row.ai_probability) == ("ready", "covid", 0.5)
+
+    def test_a_shadow_pipeline_does_not_show(self):
+        run = claimed(RunFactory(pipeline=PipelineFactory(status=Pipeline.Status.SHADOW)))
+        services.record_prediction(run, judgement(run))
+
+        assert Case.objects.get().ai_status == "off"
+
+    def test_a_case_keeps_its_result_when_another_pipeline_is_made_active(self, administrator):
+        run = succeeded_run((0.7, 0.2, 0.1))
+        waiting = RunFactory(pipeline=run.pipeline)
+        activate_pipeline(PipelineFactory(status=Pipeline.Status.RETIRED), actor=administrator)
+
+        mine = claimed(waiting)
+        services.record_prediction(mine, judgement(mine, (0.1, 0.1, 0.8)))
+
+        assert Run.objects.filter(pk=run.pk).by_radiograph()[run.radiograph_id].prediction.label == "covid"
+        assert Case.objects.get(pk=waiting.radiograph.case_id).ai_label == "pneumonia"
+
+    def test_the_active_pipelines_result_goes_before_an_older_ones(self, administrator):
+        old = succeeded_run((0.7, 0.2, 0.1))
+        newer = PipelineFactory(status=Pipeline.Status.RETIRED)
+        activate_pipeline(newer, actor=administrator)
+
+        succeeded_run((0.1, 0.8, 0.1), radiograph=old.radiograph, pipeline=newer)
+
+        assert Case.objects.get().ai_label == "normal"

@@ -1,0 +1,142 @@
+"""Real Celery workers on the real Redis, killed in the middle of their work."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from celery import current_app
+from django.conf import settings
+from django.core.files.storage import default_storage
+from django.db import connection
+from django.db.models.functions import Now
+
+from cases.phantoms import phantom
+from cases.tests.factories import RadiographFactory
+from inference import services
+from inference.catalogue import register_shipped_models
+from inference.models import Prediction, Run
+
+IMAGES = 6  # enough arithmetic that the first worker is still at it when it is killed
+LEASE_SECONDS = 8
+PATIENCE_SECONDS = 90
+
+
+def wait_until(condition: Callable[[], bool], what: str, *, every: float = 0.02) -> None:
+    """Look again and again, as another process makes it true."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, f"waited in vain for: {what}"
+        time.sleep(every)
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    """Production settings on the database, broker and files of this test, with a queue of its own."""
+    database = connection.settings_dict
+    address = f"{database['USER']}:{database['PASSWORD']}@{database['HOST']}:{database['PORT']}/{database['NAME']}"
+    return {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "portal.settings.production",
+        "SECRET_KEY": "only-for-this-test",
+        "ALLOWED_HOSTS": "localhost",
+        "DATABASE_URL": f"postgres://{address}",
+        "REDIS_URL": settings.CELERY_BROKER_URL,
+        "INFERENCE_QUEUE": f"inference-{tmp_path.name}",
+        "MEDIA_ROOT": str(settings.MEDIA_ROOT),
+        "MEDIA_SERVING": "django",
+        "RUN_LEASE_SECONDS": str(LEASE_SECONDS),
+        "WORKER_BATCH": str(IMAGES),
+    }
+
+
+@contextmanager
+def worker(environment: dict[str, str], log: Path) -> Iterator[subprocess.Popen]:
+    """A worker in a process group of its own; whatever is left of it at the end is killed."""
+    command = [sys.executable, "-m", "celery", "--app", "portal", "worker", "--concurrency", "1"]
+    command += ["--queues", environment["INFERENCE_QUEUE"], "--hostname", f"{log.stem}@%h", "--loglevel", "INFO"]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [*command, "--without-gossip", "--without-mingle"],
+            cwd=settings.BASE_DIR,
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        yield process
+    finally:
+        kill(process)
+
+
+def kill(process: subprocess.Popen) -> None:
+    """SIGKILL to the whole group: the pool's child, which holds the models, dies with its parent."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def reaper_round(environment: dict[str, str]) -> None:
+    command = [sys.executable, "manage.py", "reaper", "--once"]
+    subprocess.run(command, cwd=settings.BASE_DIR, env=environment, check=True, capture_output=True)
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_killed_in_the_middle_loses_nothing_and_judges_nothing_twice(environment, tmp_path):
+    register_shipped_models()
+    for seed in range(IMAGES):
+        services.enqueue(RadiographFactory(content=phantom(seed)))
+
+    with worker(environment, tmp_path / "first.log") as first:
+        wait_until(lambda: Run.objects.filter(status=Run.Status.RUNNING).exists(), "the first worker to claim")
+        kill(first)
+    left = Run.objects.filter(status=Run.Status.RUNNING).count()
+    assert left, "the worker had finished before it was killed"
+    assert Run.objects.filter(status=Run.Status.SUCCEEDED).count() + left == IMAGES
+
+    with worker(environment, tmp_path / "second.log"):
+        wait_until(lambda: Run.objects.abandoned().count() == left, "the leases to run out")
+        reaper_round(environment)
+        wait_until(lambda: not Run.objects.exclude(status=Run.Status.SUCCEEDED).exists(), "the second worker to finish")
+
+    assert Prediction.objects.count() == IMAGES
+    assert Run.objects.filter(attempts=2).count() == left
+    assert Run.objects.filter(attempts=1).count() == IMAGES - left
+    for run in Run.objects.filter(attempts=2).with_results():
+        assert [row.new for row in run.status_changes.all()] == ["running", "queued", "running", "succeeded"]
+        assert run.radiograph.case.ai_status == "ready"
+        for heatmap in run.prediction.members.get().heatmaps.filter(is_usable=True):
+            assert default_storage.exists(heatmap.image.name)
+
+
+@pytest.mark.django_db(transaction=True)
+class TestReaper:
+    def waiting(self, environment: dict[str, str]) -> int:
+        with current_app.connection_for_read(settings.CELERY_BROKER_URL) as broker:
+            return broker.default_channel.client.llen(environment["INFERENCE_QUEUE"])
+
+    def test_it_wakes_workers_for_a_run_whose_message_was_lost(self, environment):
+        register_shipped_models()
+        services.enqueue(RadiographFactory())  # no worker was told
+        reaper_round(environment)
+        assert self.waiting(environment) == 0, "it may have its message still"
+
+        Run.objects.update(queued_at=Now() - timedelta(minutes=5))
+        reaper_round(environment)
+
+        assert self.waiting(environment) == 1
+
+    def test_without_work_it_wakes_nobody(self, environment):
+        reaper_round(environment)
+
+        assert self.waiting(environment) == 0
