@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass, field
-from datetime import date, timedelta
-from uuid import UUID
+from datetime import date, datetime, timedelta
 
 from django.core.files.base import ContentFile, File
 from django.core.files.storage import default_storage
-from django.db import IntegrityError, transaction
+from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from cases import dispatch
@@ -17,11 +16,10 @@ from cases.intake.sandbox import Decoded, decode_safely
 from cases.intake.upload import ReceivedFile
 from cases.models import Case, LabResult, Patient, Priority, Radiograph, Sex
 from cases.storage import original_name, preview_name
+from portal.accounts.models import Facility
 from portal.audit.models import Event
 from portal.audit.services import record
 from portal.errors import Conflict, DomainError, NotAllowed
-
-logger = logging.getLogger(__name__)
 
 
 class PatientMismatch(Conflict):
@@ -217,21 +215,18 @@ def accept_image(
         Conflict: The case is signed already.
         PatientMismatch, AccessionTaken, InvalidDetails: See ``find_or_create_patient`` and ``open_case``.
     """
-    known: Patient | None
-    if isinstance(patient, Patient):
-        facility, known = patient.facility, patient
-    else:
-        facility = facility_of(actor)
-        known = known_patient(facility=facility, details=patient)
-    if existing := _already_there(received, facility, known):
+    facility = patient.facility if isinstance(patient, Patient) else facility_of(actor)
+    if existing := _already_there(received, facility, patient):
         return Submitted(existing, created=False)
     if isinstance(target, Case):
         _check_open(target)
     decoded = decode_safely(received.path)
-    files = _Files(facility.uid, received, decoded)
+    files = _Files(facility, received, decoded)
     try:
         with transaction.atomic():
-            files.store()
+            _one_at_a_time(facility)
+            if existing := _already_there(received, facility, patient):  # the same bytes were sent twice at once
+                return Submitted(existing, created=False)
             if isinstance(target, CaseDetails):
                 case, _ = open_case(patient=patient, details=target, actor=actor, request=request)
             else:
@@ -240,17 +235,20 @@ def accept_image(
             radiograph = _create_radiograph(case, received, decoded, files, actor)
             dispatch.queue_runs(radiograph)
             record(Event.SUBMITTED_IMAGE, actor=actor, obj=radiograph, request=request)
-    except IntegrityError:  # the same bytes came twice at once, and the other request was first
-        if isinstance(patient, PatientDetails):
-            known = known_patient(facility=facility, details=patient)
-        if existing := _already_there(received, facility, known):
-            return Submitted(existing, created=False)
-        files.remove_unused()
-        raise
+            files.store()
     except BaseException:
         files.remove_unused()
         raise
     return Submitted(radiograph, created=True)
+
+
+def _one_at_a_time(facility: Facility) -> None:
+    """Until the transaction ends, no other image of this facility is stored or cleaned away.
+
+    So the same bytes are stored once and for one patient only, and a failed intake does not remove a file that
+    another one is about to commit. Rows that merely refer to the facility are not held up.
+    """
+    Facility.objects.select_for_update(no_key=True).get(pk=facility.pk)
 
 
 def _check_open(case: Case) -> None:
@@ -258,11 +256,15 @@ def _check_open(case: Case) -> None:
         raise Conflict("This case is signed.", remedy="Open a new case for the image.", code="case_signed")
 
 
-def _already_there(received: ReceivedFile, facility, patient: Patient | None) -> Radiograph | None:
+def _already_there(received: ReceivedFile, facility: Facility, patient: Patient | PatientDetails) -> Radiograph | None:
     """The patient's radiograph with these bytes; raises ImageOfAnotherPatient if only somebody else has them."""
+    if isinstance(patient, PatientDetails):
+        known = known_patient(facility=facility, details=patient)
+    else:
+        known = patient
     twins = list(Radiograph.objects.select_related("case").filter(sha256=received.sha256, case__facility=facility))
     for twin in twins:
-        if patient is not None and twin.patient_id == patient.pk:
+        if known is not None and twin.patient_id == known.pk:
             return twin
     if twins:
         raise ImageOfAnotherPatient("Exactly this image is already stored for another patient.")
@@ -273,18 +275,18 @@ def _already_there(received: ReceivedFile, facility, patient: Patient | None) ->
 class _Files:
     """The two files of an image, under names made from their content."""
 
-    facility_uid: UUID
+    facility: Facility
     received: ReceivedFile
     decoded: Decoded
     stored: list[str] = field(default_factory=list)
 
     @property
     def original(self) -> str:
-        return original_name(self.facility_uid, self.received.sha256, self.decoded.facts.media_type)
+        return original_name(self.facility.uid, self.received.sha256, self.decoded.facts.media_type)
 
     @property
     def preview(self) -> str:
-        return preview_name(self.facility_uid, self.decoded.preview_sha256)
+        return preview_name(self.facility.uid, self.decoded.preview_sha256)
 
     def store(self) -> None:
         self.stored.append(self.original)
@@ -293,11 +295,19 @@ class _Files:
         self.stored.append(self.preview)
         default_storage.save(self.preview, ContentFile(self.decoded.preview_png))
 
+    @transaction.atomic
     def remove_unused(self) -> None:
         """Leaves nothing behind after a failure, unless another radiograph has the same content."""
+        if self.stored:
+            _one_at_a_time(self.facility)
         for name in self.stored:
-            if not (Radiograph.objects.filter(original=name) | Radiograph.objects.filter(preview=name)).exists():
+            if not Radiograph.objects.filter(Q(original=name) | Q(preview=name)).exists():
                 default_storage.delete(name)
+
+
+def _with_zone(moment: datetime | None) -> datetime | None:
+    """A header without a zone means the hospital's wall clock."""
+    return timezone.make_aware(moment) if moment is not None and timezone.is_naive(moment) else moment
 
 
 def _create_radiograph(case: Case, received: ReceivedFile, decoded: Decoded, files: _Files, actor) -> Radiograph:
@@ -325,7 +335,7 @@ def _create_radiograph(case: Case, received: ReceivedFile, decoded: Decoded, fil
         age_years=facts.age_years,
         pixel_spacing_row_mm=spacing[0],
         pixel_spacing_column_mm=spacing[1],
-        acquired_at=facts.acquired_at,
+        acquired_at=_with_zone(facts.acquired_at),
         submitted_by=actor,
     )
 

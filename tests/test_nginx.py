@@ -98,7 +98,7 @@ from cases.models import Radiograph
 from inference.models import Heatmap, Run
 
 assert not Run.objects.filter(status__in=["queued", "running"]).exists()
-radiograph, heatmap = Radiograph.objects.first(), Heatmap.objects.exclude(image="").first()
+radiograph, heatmap = Radiograph.objects.first(), Heatmap.objects.filter(is_usable=True).first()
 print(f"/radiographs/{radiograph.uid}/preview/", radiograph.preview.path)
 print(f"/heatmaps/{heatmap.uid}/", heatmap.image.path)
 """
@@ -188,6 +188,16 @@ def test_nginx_refuses_a_body_that_is_too_large_by_its_announced_length(
     https_port: int, path: str, length: int, status: int
 ) -> None:
     assert ask_nginx(https_port, path, "POST", **{"Content-Length": str(length)}).status == status
+
+
+def test_a_failed_login_counts_against_the_address_that_nginx_saw(
+    https_port: int, migrated: dict[str, str], password: str, reader: OpenerDirector
+) -> None:
+    sign_in(reader, f"https://{HOST}:{https_port}", "not " + password)
+    attempts = (
+        "from axes.models import AccessAttempt\nprint(*AccessAttempt.objects.values_list('ip_address', flat=True))"
+    )
+    assert shell(attempts, migrated) == [HOST]
 
 
 def test_nginx_slows_down_a_guesser_of_passwords(https_port: int) -> None:

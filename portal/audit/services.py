@@ -1,15 +1,14 @@
 from __future__ import annotations
 
+from axes.helpers import get_client_ip_address
+
 from portal.accounts.models import User
 from portal.audit.models import AuditEvent, Event
 
 
 def client_address(request) -> str | None:
-    """The address of the client: the last one that our own proxy added, else the peer's."""
-    if request is None:
-        return None
-    forwarded = request.META.get("HTTP_X_FORWARDED_FOR", "") if request.is_secure() else ""
-    return forwarded.rpartition(",")[2].strip() or request.META.get("REMOTE_ADDR") or None
+    """The address of the client, found the way the sign-in lock-out finds it: settings say which header to trust."""
+    return get_client_ip_address(request) if request is not None else None
 
 
 def record(event: Event, *, actor: User | None, obj=None, facility=None, request=None, detail: str = "") -> None:

@@ -47,6 +47,6 @@ SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", default=31536000) if SECURE_SSL el
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_SSL
 SECURE_HSTS_PRELOAD = SECURE_SSL
 
-# The proxy is the only client: axes locks out by the address that it reports.
-AXES_IPWARE_PROXY_COUNT = env.int("PROXY_COUNT", default=1)
+# axes locks out by the client's address: the one entry of X-Forwarded-For, as nginx replaces what came by what it sees.
+AXES_IPWARE_PROXY_COUNT = 0
 AXES_IPWARE_META_PRECEDENCE_ORDER = ["HTTP_X_FORWARDED_FOR", "REMOTE_ADDR"]

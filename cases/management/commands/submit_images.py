@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 import re
 from datetime import date
 from pathlib import Path
@@ -9,8 +10,9 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
 
 from cases.intake.upload import received
+from cases.models import Priority
 from cases.phantoms import demo_set
-from cases.services import CaseDetails, PatientDetails, accept_image, find_or_create_patient
+from cases.services import CaseDetails, PatientDetails, accept_image
 from portal.accounts.access import Action
 from portal.errors import DomainError
 
@@ -65,13 +67,24 @@ class Command(BaseCommand):
     def submit(self, path: Path, submitter, synthetic: bool) -> bool:
         """One image of one patient, named after the file; gives whether it was new."""
         number = re.sub(r"[^A-Za-z0-9]+", "-", path.stem).strip("-").upper()[:60] or "UNNAMED"
-        details = PatientDetails(
-            medical_record_number=number,
-            family_name="Phantom" if synthetic else "Sample",
-            given_name=number.title(),
-            birth_date=date(1970, 1, 1) if synthetic else None,
-        )
+        details, case = PatientDetails(number, "Sample", number.title()), CaseDetails(indication="Demonstration")
+        if synthetic:
+            details, case = phantom_patient(number)
         with path.open("rb") as file, received(file, name=path.name) as upload:
-            patient, _ = find_or_create_patient(facility=submitter.facility, details=details, actor=submitter)
-            case = CaseDetails(indication="Demonstration", is_synthetic=synthetic)
-            return accept_image(received=upload, patient=patient, target=case, actor=submitter).created
+            return accept_image(received=upload, patient=details, target=case, actor=submitter).created
+
+
+def phantom_patient(number: str) -> tuple[PatientDetails, CaseDetails]:
+    """Somebody who never was, different for each number, so that the demonstration looks like a day's work."""
+    pick = random.Random(number)  # noqa: S311 - nothing depends on it
+    details = PatientDetails(
+        number,
+        family_name="Phantom",
+        given_name=pick.choice(["Abby", "Bo", "Cleo", "Dana", "Eli", "Finn", "Gale", "Hana"]),
+        birth_date=date(pick.randint(1936, 2001), pick.randint(1, 12), pick.randint(1, 28)),
+        sex=pick.choice(["F", "M"]),
+    )
+    indication = pick.choice(
+        ["Cough and fever for four days", "Dyspnoea, SpO2 91 %", "Pre-operative check", "Contact with a Covid patient"]
+    )
+    return details, CaseDetails(indication=indication, priority=pick.choice(Priority.values), is_synthetic=True)
