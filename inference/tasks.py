@@ -6,7 +6,7 @@ import logging
 import time
 
 from celery import shared_task
-from celery.signals import worker_init, worker_process_init
+from celery.signals import worker_process_init
 from django.conf import settings
 
 from cases.dispatch import WAKE_TASK, wake_workers
@@ -36,23 +36,12 @@ def process_queue() -> int:
 
 
 @worker_process_init.connect
-def warm_up_child(**kwargs) -> None:
-    """Prefork: TensorFlow is not fork-safe, so every child loads its own models, before its first task."""
-    _warm_up()
-
-
-@worker_init.connect
-def warm_up_solo(sender=None, **kwargs) -> None:
-    """Solo pool: there is no child, the worker process itself judges."""
-    if "solo" in str(getattr(sender, "pool_cls", "")):
-        _warm_up()
-
-
-def _warm_up() -> None:
-    from inference.worker import warm_up
+def warm_up(**kwargs) -> None:
+    """TensorFlow is not fork-safe, so every pool process loads its own models, before its first task."""
+    from inference import worker  # loads the models; web processes import this module too
 
     started = time.monotonic()
     logger.info("Loading the models ...")
-    warm_up()
+    worker.warm_up()
     logger.info("Worker ready after %.1f s.", time.monotonic() - started)
     wake_workers()  # whatever was queued while no worker was there

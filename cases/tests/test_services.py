@@ -198,3 +198,15 @@ REFUSED, FAILED = AiOutcome(AiStatus.REFUSED), AiOutcome(AiStatus.FAILED)
 def test_a_case_is_summed_up_by_its_least_reassuring_image(outcomes, summary):
     assert summarise(outcomes) == summary
     assert summarise(outcomes[::-1]) == summary
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_same_bytes_at_once_for_two_patients_are_stored_for_one_of_them(submitter):
+    results = at_once(
+        lambda number: accept(small_png(1), submitter, patient=PatientDetails(number)), ["MRN-1", "MRN-2"]
+    )
+
+    assert sorted(type(result).__name__ for result in results) == ["ImageOfAnotherPatient", "Submitted"]
+    radiograph = Radiograph.objects.get()
+    assert Patient.objects.get() == radiograph.patient
+    assert default_storage.open(radiograph.original.name).read() == small_png(1)

@@ -35,7 +35,9 @@ class Command(BaseCommand):
             raise CommandError("The demo runs in embedded mode only; unset DJANGO_SETTINGS_MODULE.")
         if cxr_dir is not None and not cxr_dir.is_dir():
             raise CommandError(f"There is no folder {cxr_dir}. CXR_DIR names a folder of JPEG, PNG or DICOM files.")
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, lambda *_: sys.exit(0))
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job starts with it ignored
         with (settings.VAR_DIR / "demo.lock").open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
