@@ -51,6 +51,11 @@ class Process:
                     return line
         raise AssertionError(f"{text!r} did not appear in:\n{''.join(self._seen)}")
 
+    @property
+    def said(self) -> str:
+        """All the lines that were waited through so far."""
+        return "".join(self._seen)
+
     def signal(self, number: signal.Signals) -> None:
         self._popen.send_signal(number)
 

@@ -113,9 +113,9 @@ class Command(BaseCommand):
             supervisor.check()
             counts = dict(runs.values_list("status").annotate(Count("pk")))
             if counts != told and counts:
-                self.stdout.write(
-                    "Runs: " + ", ".join(f"{number} {status}" for status, number in sorted(counts.items()))
-                )
+                unfinished = {"queued", "running"} & counts.keys()
+                numbers = ", ".join(f"{number} {status}" for status, number in sorted(counts.items()))
+                self.stdout.write(f"Runs: {numbers}." + ("" if unfinished else " All done."))
                 told = counts
             time.sleep(POLL_SECONDS)
 
