@@ -7,8 +7,8 @@ from django.views.generic import DetailView, ListView
 from markdown_it import MarkdownIt
 
 from cases.models import Radiograph
-from cases.views.media import file_response
-from inference.models import Heatmap, ModelVersion, Pipeline, Run
+from inference.media import heatmap_response
+from inference.models import ModelVersion, Pipeline, Run
 from inference.presentation import results_of
 from inference.services import retry_run
 from portal.audit.models import Event
@@ -31,17 +31,10 @@ class ResultsView(View):
 
 
 class HeatmapView(View):
-    """The coloured map as a transparent picture. Looking leaves an audit row, also at a cached copy."""
-
     http_method_names = ["get", "head"]
 
     def get(self, request, uid):
-        visible = Heatmap.objects.visible_to(request.user).filter(is_usable=True)
-        heatmap = get_object_or_404(
-            visible.select_related("member__prediction__run__radiograph__case__facility"), uid=uid
-        )
-        record(Event.VIEWED_HEATMAP, actor=request.user, obj=heatmap, request=request)
-        return file_response(request, name=str(heatmap.image), media_type="image/png", etag=heatmap.sha256)
+        return heatmap_response(request, uid)
 
 
 class RetryRunView(View):

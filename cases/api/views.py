@@ -26,8 +26,8 @@ from cases.api.serializers import (
     RadiographSerializer,
     SubmittedBatchSerializer,
 )
+from cases.media import preview_response
 from cases.models import Batch, Case, LabResult, Patient, Radiograph
-from cases.views.media import file_response
 from portal.audit.models import Event
 from portal.audit.services import record
 from portal.errors import DomainError
@@ -293,8 +293,4 @@ class RadiographPreviewView(APIView):
     @extend_schema(summary="Show a radiograph", responses=PNG)
     def get(self, request, uid):
         """An 8-bit grey PNG of full size, bright = dense, without metadata: what the AI judges and the reader sees."""
-        visible = Radiograph.objects.visible_to(request.user).select_related("case__facility")
-        radiograph = get_object_or_404(visible, uid=uid)
-        record(Event.VIEWED_IMAGE, actor=request.user, obj=radiograph, request=request, detail="preview")
-        name, etag = str(radiograph.preview), radiograph.preview_sha256
-        return file_response(request, name=name, media_type="image/png", etag=etag)
+        return preview_response(request, uid)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from django.db.models import Prefetch
-from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import generics, status
 from rest_framework.response import Response
@@ -11,7 +10,6 @@ from rest_framework.views import APIView
 
 from cases.api.scoping import FacilityScopedView
 from cases.models import Batch, Case, Review
-from cases.views.media import file_response
 from inference.api.filters import RunFilter
 from inference.api.serializers import (
     BatchDetailSerializer,
@@ -20,7 +18,8 @@ from inference.api.serializers import (
     RunDetailSerializer,
     RunSerializer,
 )
-from inference.models import Heatmap, ModelVersion, Run
+from inference.media import heatmap_response
+from inference.models import ModelVersion, Run
 from inference.progress import progress_of
 from inference.services import retry_run
 from portal.audit.models import Event
@@ -109,12 +108,7 @@ class HeatmapImageView(APIView):
     @extend_schema(summary="Show a heatmap", responses=PNG)
     def get(self, request, uid):
         """A colour PNG with alpha, of the radiograph's aspect ratio, to be laid over its preview."""
-        visible = Heatmap.objects.visible_to(request.user).filter(is_usable=True)
-        heatmap = get_object_or_404(
-            visible.select_related("member__prediction__run__radiograph__case__facility"), uid=uid
-        )
-        record(Event.VIEWED_HEATMAP, actor=request.user, obj=heatmap, request=request)
-        return file_response(request, name=str(heatmap.image), media_type="image/png", etag=heatmap.sha256)
+        return heatmap_response(request, uid)
 
 
 class ModelListView(generics.ListAPIView):

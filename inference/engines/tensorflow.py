@@ -35,7 +35,7 @@ class TensorFlowModel:
         layer = network.get_layer(gradcam_layer)
         self._last = network.layers[-1]
         shape = layer.output.shape[1:]
-        trunk = keras.Model(network.inputs, layer.output)
+        trunk = keras.Model(network.input, layer.output)
         features = keras.Model(layer.output, self._last.input)
         self.grid = receptive_grid(network, gradcam_layer)
 

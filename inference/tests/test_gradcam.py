@@ -72,7 +72,7 @@ class TestTrunkAndTail:
         batch = np.random.default_rng(1).normal(size=(3, 32, 32, 3)).astype(np.float32)
         classes = np.array([2, 0, 1])
         last = network.layers[-1]
-        whole = keras.Model(network.inputs, [network.get_layer("conv2").output, last.input])
+        whole = keras.Model(network.input, [network.get_layer("conv2").output, last.input])
         with tf.GradientTape() as tape:
             activations, features = whole(batch)
             logits = tf.matmul(features, last.kernel) + last.bias
