@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from cases.models import Radiograph
-from inference.models import ClassProbability, Heatmap, MemberOutput, Pipeline, Run
+from inference.models import ClassProbability, Heatmap, MemberOutput, Run
 from inference.overlay import legend
 
 
@@ -41,12 +41,8 @@ class Results:
 
 
 def results_of(radiograph: Radiograph) -> Results:
-    """The active pipeline's run; where it has none, the newest of a pipeline that has been active before.
-
-    A shadow pipeline's run is never shown: its results are collected, not read.
-    """
-    runs = Run.objects.with_results().filter(radiograph=radiograph).exclude(pipeline__status=Pipeline.Status.SHADOW)
-    run = runs.order_by("pipeline__status", "-id").first()  # "active" sorts before "retired"
+    """What stands for the radiograph: the first of ``RunQuerySet.decisive_first``."""
+    run = Run.objects.with_results().filter(radiograph=radiograph).decisive_first().first()
     if run is None or run.prediction is None:
         return Results(radiograph, run)
     members = list(run.prediction.members.all())

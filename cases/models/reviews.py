@@ -24,9 +24,6 @@ class ReadLabel(models.TextChoices):
 class ReviewQuerySet(FacilityScopedQuerySet):
     facility_lookup = "case__facility"
 
-    def drafts(self):
-        return self.filter(signed_at__isnull=True)
-
     def signed(self):
         return self.filter(signed_at__isnull=False)
 

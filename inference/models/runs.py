@@ -28,16 +28,20 @@ class RunQuerySet(FacilityScopedQuerySet):
         """Running, but the lease has passed on the database clock: their worker is gone or stuck."""
         return self.filter(status=Run.Status.RUNNING, lease_expires_at__lt=Now())
 
-    def by_radiograph(self) -> dict[int, Run]:
-        """The run that stands for each radiograph, by its primary key, with the prediction.
+    def decisive_first(self) -> Self:
+        """The run that stands for a radiograph before its others.
 
         It is the active pipeline's; where that has none, the newest of a pipeline that was active before, so that a
-        case keeps its result when another pipeline is made active. Shadow pipelines stand for nothing.
+        case keeps its result when another pipeline is made active. Shadow pipelines stand for nothing: their results
+        are collected, not read.
         """
-        rows = self.exclude(pipeline__status=Pipeline.Status.SHADOW).select_related("prediction")
-        ordered = rows.order_by("radiograph_id", "pipeline__status", "-id")  # "active" sorts before "retired"
+        rows = self.exclude(pipeline__status=Pipeline.Status.SHADOW)
+        return rows.order_by("radiograph_id", "pipeline__status", "-id")  # "active" sorts before "retired"
+
+    def by_radiograph(self) -> dict[int, Run]:
+        """The run that stands for each radiograph, by its primary key, with the prediction; see ``decisive_first``."""
         decisive: dict[int, Run] = {}
-        for run in cast("Iterable[Run]", ordered):
+        for run in cast("Iterable[Run]", self.select_related("prediction").decisive_first()):
             decisive.setdefault(run.radiograph_id, run)
         return decisive
 
