@@ -164,3 +164,15 @@ def test_models_are_listed_and_their_cards_shown_without_foreign_markup(client_o
     assert version.weights_sha256 in page
     assert "<script>alert" not in page
     assert 'href="javascript:' not in page
+
+
+def test_of_pipelines_that_were_active_before_the_newest_stands_everywhere(client_of, radiologist, radiograph):
+    succeeded_run((0.7, 0.2, 0.1), radiograph=radiograph)
+    Pipeline.objects.update(status=Pipeline.Status.RETIRED)
+    newer = succeeded_run((0.1, 0.2, 0.7), radiograph=radiograph)
+    Pipeline.objects.update(status=Pipeline.Status.RETIRED)
+
+    response = client_of(radiologist).get(results(radiograph))
+
+    assert response.context["results"].run == newer
+    assert Run.objects.by_radiograph()[radiograph.pk] == newer
