@@ -5,7 +5,13 @@ class InferenceConfig(AppConfig):
     name = "inference"
 
     def ready(self) -> None:
-        from cases import dispatch
+        from django.conf import settings
+
+        from cases import dispatch, labels
+        from inference import registry
+        from inference.classes import classes_of
         from inference.services import enqueue
 
+        registry.site_folder = settings.SITE_WEIGHTS_DIR  # the registry itself knows no Django
         dispatch.register(enqueue)
+        labels.register(classes_of)

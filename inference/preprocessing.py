@@ -48,7 +48,7 @@ def scale(pixels: np.ndarray, size: int) -> np.ndarray:
 
 
 def standardise(images: np.ndarray) -> np.ndarray:
-    """Give every image mean 0 and standard deviation 1 and three equal channels.
+    """Give every image mean 0 and standard deviation 1.
 
     Exposure, window and gain differ by collection and by scanner; the network is not to see them.
 
@@ -56,18 +56,17 @@ def standardise(images: np.ndarray) -> np.ndarray:
         images: uint8 (..., size, size).
 
     Returns:
-        float32 (..., size, size, 3).
+        float32 (..., size, size).
     """
     values = images.astype(np.float32)
     mean = values.mean(axis=(-2, -1), keepdims=True)
     deviation = values.std(axis=(-2, -1), keepdims=True)
-    values = (values - mean) / np.maximum(deviation, _SMALLEST_DEVIATION)
-    return np.repeat(values[..., np.newaxis], 3, axis=-1)
+    return (values - mean) / np.maximum(deviation, _SMALLEST_DEVIATION)
 
 
 def as_raw(images: np.ndarray) -> np.ndarray:
-    """Keep the grey levels, as the authors do: uint8 (..., size, size) -> float32 (..., size, size, 3), 0 to 255."""
-    return np.repeat(images.astype(np.float32)[..., np.newaxis], 3, axis=-1)
+    """Keep the grey levels, as the authors do: uint8 (..., size, size) -> float32 (..., size, size), 0 to 255."""
+    return images.astype(np.float32)
 
 
 NORMALISATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
@@ -77,28 +76,41 @@ NORMALISATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 """Named preprocessings, as a model version names them. All share the geometry; they differ in the grey levels."""
 
 
-def preprocess(pixels: np.ndarray, size: int, name: str) -> np.ndarray:
+def preprocess(pixels: np.ndarray, size: int, name: str, channels: int = 3) -> np.ndarray:
     """Turn one decoded radiograph into network input.
 
     Args:
         pixels: uint8 (height, width), bright = dense.
         size: Pixels per side of the network input.
         name: A key of `NORMALISATIONS`.
+        channels: Channels of the network input, all equal.
 
     Returns:
-        float32 (size, size, 3).
+        float32 (size, size, channels).
 
     Raises:
         ValueError: If the preprocessing is unknown, or `pixels` is not a uint8 image; says what was expected.
     """
-    return normalisation(name)(scale(squash(pixels), size))
+    return normalisation(name, channels)(scale(squash(pixels), size))
 
 
-def normalisation(name: str) -> Callable[[np.ndarray], np.ndarray]:
-    """Look a preprocessing's grey-level step up by name; ValueError when there is none of that name."""
+def normalisation(name: str, channels: int = 3) -> Callable[[np.ndarray], np.ndarray]:
+    """The grey-level step of a preprocessing, with the channels that the network takes.
+
+    Returns:
+        A function from uint8 (..., size, size) to float32 (..., size, size, channels), all channels equal.
+
+    Raises:
+        ValueError: If there is no preprocessing of that name.
+    """
     if name not in NORMALISATIONS:
         raise ValueError(f"Expected a preprocessing among {', '.join(sorted(NORMALISATIONS))}, got {name!r}.")
-    return NORMALISATIONS[name]
+    normalise = NORMALISATIONS[name]
+
+    def with_channels(images: np.ndarray) -> np.ndarray:
+        return np.repeat(normalise(images)[..., np.newaxis], channels, axis=-1)
+
+    return with_channels
 
 
 def _check(pixels: np.ndarray) -> None:

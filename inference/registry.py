@@ -1,42 +1,72 @@
-"""Which model versions are shipped, and how their weights are opened: arrays only, and only the expected bytes."""
+"""Which model versions there are, and how their weights are opened: arrays only, and only the expected bytes.
+
+A model version is a manifest and a weights file. Some are shipped with the code; others a site imported or trained
+itself, in a folder of its own.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict
+import re
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 
-from inference import gate
+from inference import compression, gate
+from inference.errors import WeightsError
 from inference.networks import NETWORKS
 from inference.spec import ModelSpec, PipelineSpec
-from portal.errors import DomainError
 
 WEIGHTS_DIR = Path(__file__).resolve().parent / "weights"
+"""What is shipped."""
+
+_REPOSITORY = WEIGHTS_DIR.parents[1]
+_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
+
+site_folder: Path | None = None
+"""The site's own model versions: the setting SITE_WEIGHTS_DIR, which `inference.apps` hands over at start-up."""
 
 
-class WeightsError(DomainError):
-    """A model version cannot be used: unknown, or its file is not the one that was registered."""
-
-    code = "weights_unusable"
-    status = 503
-    remedy = "Install the model version again, or make another one active."
-
-
-def model_specs(folder: Path = WEIGHTS_DIR) -> dict[str, ModelSpec]:
-    """All model versions with a manifest in `folder`, by name."""
-    specs = (read_manifest(path) for path in sorted(folder.glob("*.json")))
+def model_specs(folder: Path | None = None) -> dict[str, ModelSpec]:
+    """All model versions with a manifest, by name: those in `folder`, or those of this installation."""
+    specs = (read_manifest(path) for path in _manifests(folder).values())
     return {spec.name: spec for spec in specs}
 
 
-def model_spec(name: str, folder: Path = WEIGHTS_DIR) -> ModelSpec:
+def model_spec(name: str, folder: Path | None = None) -> ModelSpec:
     """The model version of this name; raises WeightsError when there is none."""
+    return read_manifest(_manifest(name, folder))
+
+
+def own_folder() -> Path:
+    """Where a site's own model versions go; raises WeightsError where Django has not said."""
+    if site_folder is None:
+        raise WeightsError("This process has no folder for model versions of its own.", remedy="Start it by manage.py.")
+    return site_folder
+
+
+def _folders(folder: Path | None) -> list[Path]:
+    """Where to look: `folder` alone, or what is shipped and then the site's own."""
+    return [folder] if folder else [path for path in (WEIGHTS_DIR, site_folder) if path]
+
+
+def _manifests(folder: Path | None) -> dict[str, Path]:
+    """Manifests by the name of their model version; of two with one name, the shipped one counts."""
+    found: dict[str, Path] = {}
+    for place in _folders(folder):
+        for path in sorted(place.glob("*.json")):
+            found.setdefault(path.stem, path)
+    return found
+
+
+def _manifest(name: str, folder: Path | None) -> Path:
     # Comparing with the listing keeps a name like "../x" from reaching the file system.
-    if name not in {manifest.stem for manifest in folder.glob("*.json")}:
+    path = _manifests(folder).get(name)
+    if path is None:
         raise WeightsError(f"There is no model version named {name!r}.")
-    return read_manifest(folder / f"{name}.json")
+    return path
 
 
 def read_manifest(path: Path) -> ModelSpec:
@@ -61,6 +91,8 @@ def read_manifest(path: Path) -> ModelSpec:
         raise WeightsError(f"The manifest {path.name} is not complete.") from error
     if spec.network not in NETWORKS:
         raise WeightsError(f"The manifest {path.name} names the unknown network {spec.network!r}.")
+    if spec.channels != NETWORKS[spec.network].channels:
+        raise WeightsError(f"The manifest {path.name} has another number of channels than its network.")
     return spec
 
 
@@ -70,14 +102,46 @@ def write_manifest(spec: ModelSpec, folder: Path) -> None:
     (folder / f"{spec.name}.json").write_text(json.dumps(fields, indent=2) + "\n", encoding="utf-8")
 
 
-def manifest_of(spec: ModelSpec, folder: Path = WEIGHTS_DIR) -> dict:
-    """The manifest of a shipped model version as it is stored."""
-    return json.loads((folder / f"{spec.name}.json").read_text(encoding="utf-8"))
+def install(
+    spec: ModelSpec, arrays: dict[str, np.ndarray], folder: Path, dtype: type[np.floating] = np.float16
+) -> ModelSpec:
+    """Write weights file and manifest of a new model version; a card may follow.
+
+    Args:
+        spec: The model version; weights file, its hash and the place of the card are filled in here.
+        arrays: Its arrays.
+        folder: `WEIGHTS_DIR`, or the site's own folder.
+        dtype: What floating numbers are rounded to, see `save_arrays`.
+
+    Returns:
+        The model version as `model_spec` will give it back.
+
+    Raises:
+        WeightsError: If its version cannot be part of a file name, or is taken already.
+    """
+    if not _VERSION.fullmatch(spec.version):
+        raise WeightsError(
+            f"{spec.version!r} cannot be a version.", remedy="Take up to 40 letters, digits, dots, dashes, underscores."
+        )
+    if spec.name in _manifests(None) or spec.name in _manifests(folder):
+        raise WeightsError(f"There is a model version {spec.name} already.", remedy="Give this one another version.")
+    weights_file = f"{spec.name}.safetensors"
+    sha256 = save_arrays(arrays, folder / weights_file, dtype)
+    card = f"docs/models/{spec.name}.md" if folder.resolve() == WEIGHTS_DIR else f"{spec.name}.md"
+    spec = replace(spec, weights_file=weights_file, weights_sha256=sha256, card=card)
+    write_manifest(spec, folder)
+    return spec
+
+
+def manifest_of(spec: ModelSpec, folder: Path | None = None) -> dict:
+    """The manifest of a model version as it is stored."""
+    return json.loads(_manifest(spec.name, folder).read_text(encoding="utf-8"))
 
 
 def card_of(spec: ModelSpec) -> str:
     """The model card in Markdown; empty where none was written."""
-    path = WEIGHTS_DIR.parents[1] / spec.card
+    folder = _manifest(spec.name, None).parent
+    path = (_REPOSITORY if folder == WEIGHTS_DIR else folder) / spec.card
     return path.read_text(encoding="utf-8") if spec.card and path.is_file() else ""
 
 
@@ -86,7 +150,7 @@ def single_model_pipeline(spec: ModelSpec) -> PipelineSpec:
     return PipelineSpec(name=spec.network, version=spec.version, members=((spec, 1.0),), gate=gate.VERSION)
 
 
-def load_arrays(spec: ModelSpec, folder: Path = WEIGHTS_DIR) -> dict[str, np.ndarray]:
+def load_arrays(spec: ModelSpec, folder: Path | None = None) -> dict[str, np.ndarray]:
     """Read the arrays of a model version.
 
     The bytes are hashed before anything parses them, and safetensors holds numbers only, so a swapped file can
@@ -98,28 +162,46 @@ def load_arrays(spec: ModelSpec, folder: Path = WEIGHTS_DIR) -> dict[str, np.nda
     Raises:
         WeightsError: If the file is missing, is not the registered one, or holds no arrays.
     """
-    path = folder / spec.weights_file
-    if path.parent != folder or not path.is_file():
-        raise WeightsError(f"The weights file of {spec.name} is missing.")
-    content = path.read_bytes()
-    if hashlib.sha256(content).hexdigest() != spec.weights_sha256:
-        raise WeightsError(f"The weights file of {spec.name} is not the one that was registered: its SHA-256 differs.")
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
     try:
-        return {name: array.astype(np.float32) for name, array in load(content).items()}
-    except SafetensorError as error:
+        return compression.restore(load(_registered_bytes(spec, folder)))
+    except (SafetensorError, ValueError) as error:
         raise WeightsError(f"The weights file of {spec.name} is not in the safetensors format.") from error
 
 
-def save_arrays(arrays: dict[str, np.ndarray], path: Path) -> str:
-    """Write arrays as float16 and return the SHA-256 of the file.
+def _registered_bytes(spec: ModelSpec, folder: Path | None) -> bytes:
+    """The weights file of a model version; raises WeightsError where it is missing or another."""
+    paths = [place / spec.weights_file for place in _folders(folder)]
+    present = [path for path in paths if Path(spec.weights_file).name == spec.weights_file and path.is_file()]
+    if not present:
+        raise WeightsError(f"The weights file of {spec.name} is missing.")
+    for path in present:
+        content = path.read_bytes()
+        if hashlib.sha256(content).hexdigest() == spec.weights_sha256:
+            return content
+    raise WeightsError(f"The weights file of {spec.name} is not the one that was registered: its SHA-256 differs.")
 
-    Float16 halves the file; the rounding (3 digits) moves no probability by more than about 0.002.
+
+def save_arrays(arrays: dict[str, np.ndarray], path: Path, dtype: type[np.floating] = np.float16) -> str:
+    """Write arrays and return the SHA-256 of the file.
+
+    Float16 halves the file; the rounding (3 digits) moves no probability by more than about 0.002. Integers, which
+    `compression` makes, stay as they are, and so do their scales.
+
+    Args:
+        arrays: Arrays by name.
+        path: The file.
+        dtype: What floating numbers are rounded to.
     """
     from safetensors.numpy import save
 
-    content = save({name: np.ascontiguousarray(array, dtype=np.float16) for name, array in arrays.items()})
+    def stored(name: str, array: np.ndarray) -> np.ndarray:
+        kept = array.dtype == np.int8 or name.endswith(compression.SCALE)
+        return np.ascontiguousarray(array, dtype=array.dtype if kept else dtype)
+
+    content = save({name: stored(name, array) for name, array in arrays.items()})
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
     return hashlib.sha256(content).hexdigest()

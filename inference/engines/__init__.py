@@ -22,10 +22,13 @@ class LoadedModel(Protocol):
     """Where the cells of the activations lie on the input."""
 
     def trunk(self, batch: np.ndarray) -> np.ndarray:
-        """float32 (n, size, size, 3) -> activations float32 (n, h, w, channels)."""
+        """float32 (n, size, size, channels) -> activations float32 (n, h, w, channels)."""
 
     def tail(self, activations: np.ndarray) -> np.ndarray:
         """Activations (n, h, w, channels) -> logits float32 (n, classes), before softmax and temperature."""
+
+    def features(self, activations: np.ndarray) -> np.ndarray:
+        """Activations (n, h, w, channels) -> float32 (n, features): what the last layer weighs."""
 
     def gradient(self, activations: np.ndarray, classes: np.ndarray) -> np.ndarray:
         """Derivative of one class's logit by the activations.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from inference.registry import WeightsError
+from inference.errors import WeightsError
 
 if TYPE_CHECKING:
     import keras

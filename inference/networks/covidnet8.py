@@ -1,8 +1,10 @@
-"""Covidnet-8: six convolutions and two dense layers, exactly as its authors define it."""
+"""Covidnet-8: six convolutions and two dense layers, exactly as its authors define it; also on one grey channel."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+from inference.networks.parts import check_input, convolution
 
 if TYPE_CHECKING:
     import keras
@@ -27,7 +29,24 @@ _DENSE_L2 = 0.02
 _DROPOUT = 0.3
 
 
-def build(classes: int, *, size: int = INPUT_SIZE, initializer: str = "glorot_uniform") -> keras.Model:
+def build_grey(
+    classes: int, *, size: int = INPUT_SIZE, initializer: str = "glorot_uniform", normalised: bool = False
+) -> keras.Model:
+    """Build an untrained Covidnet-8 on one grey channel, its authors' future work; see `build`.
+
+    Radiographs are grey: the published network gets the same channel three times.
+    """
+    return build(classes, size=size, initializer=initializer, normalised=normalised, channels=1)
+
+
+def build(
+    classes: int,
+    *,
+    size: int = INPUT_SIZE,
+    initializer: str = "glorot_uniform",
+    normalised: bool = False,
+    channels: int = 3,
+) -> keras.Model:
     """Build an untrained Covidnet-8.
 
     Args:
@@ -36,9 +55,12 @@ def build(classes: int, *, size: int = INPUT_SIZE, initializer: str = "glorot_un
             leave a single position, on which the last pooling would be the identity and is left out; the weights have
             the same shapes, so low-resolution training and full-resolution training can continue one another.
         initializer: Keras name of the kernel initialisation of the ReLU layers.
+        normalised: Put batch normalisation between each convolution and its ReLU, for training; see
+            `inference.networks.folding`. The published network has none.
+        channels: 3, or 1 for the grey network.
 
     Returns:
-        A model from float32 (n, size, size, 3) to float32 probabilities (n, classes).
+        A model from float32 (n, size, size, channels) to float32 probabilities (n, classes).
 
     Raises:
         ValueError: If `size` is too small for six valid convolutions, or there are fewer than two classes.
@@ -46,14 +68,11 @@ def build(classes: int, *, size: int = INPUT_SIZE, initializer: str = "glorot_un
     import keras
     from keras import layers
 
-    if size < SMALLEST_SIZE:
-        raise ValueError(f"Covidnet-8 needs an input of at least {SMALLEST_SIZE} pixels per side, not {size}.")
-    if classes < 2:
-        raise ValueError(f"Covidnet-8 needs at least two classes, not {classes}.")
-    inputs = keras.Input((size, size, 3), name="image")
+    check_input("Covidnet-8", classes, size, SMALLEST_SIZE)
+    inputs = keras.Input((size, size, channels), name="image")
     x = inputs
     for number, (filters, kernel, pool) in enumerate(_CONVOLUTIONS, start=1):
-        x = layers.Conv2D(filters, kernel, activation="relu", kernel_initializer=initializer, name=f"conv{number}")(x)
+        x = convolution(x, filters, kernel, name=f"conv{number}", initializer=initializer, normalised=normalised)
         if min(x.shape[1:3]) >= pool:
             x = layers.MaxPooling2D(pool, name=f"pool{number}")(x)
     x = layers.Flatten(name="flatten")(x)
@@ -67,4 +86,4 @@ def build(classes: int, *, size: int = INPUT_SIZE, initializer: str = "glorot_un
     x = layers.Dropout(_DROPOUT, name="dropout")(x)
     # Softmax in float32 also under mixed precision: bfloat16 keeps only about three digits.
     outputs = layers.Dense(classes, activation="softmax", dtype="float32", name="dense2")(x)
-    return keras.Model(inputs, outputs, name="covidnet8")
+    return keras.Model(inputs, outputs, name="covidnet8" if channels == 3 else "covidnet8-grey")

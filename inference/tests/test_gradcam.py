@@ -9,7 +9,7 @@ from PIL import Image
 from inference import overlay
 from inference.engines.tensorflow import TensorFlowModel, receptive_grid
 from inference.gradcam import Grid, gradcam, on_frame
-from inference.networks import covidnet8
+from inference.networks import NETWORKS, covidnet8
 from inference.tests import tiny
 
 
@@ -113,6 +113,107 @@ class TestPlantedPatch:
         hottest = np.argwhere(values == values.max()).mean(axis=0) * 32 / 64
         assert np.abs(hottest - (row + 2, column + 2)).max() <= 2.0
         assert not gradcam(activations[0], model.gradient(activations, np.array([0]))[0]).any()
+
+
+class TestEveryNetwork:
+    SIZES = {"covidnet8": 193, "covidnet8-grey": 193, "resnet50": 160, "vgg16": 96, "vgg19": 96}
+
+    @pytest.mark.parametrize("name", sorted(NETWORKS))
+    def test_trunk_and_tail_together_give_what_the_whole_network_gives(self, name):
+        import keras
+
+        keras.utils.set_random_seed(8)
+        definition = NETWORKS[name]
+        network = definition.build(3, size=self.SIZES[name], initializer="he_uniform")
+        batch = np.random.default_rng(0).normal(size=(2, *network.input_shape[1:])).astype(np.float32)
+        model = TensorFlowModel(network, definition.gradcam_layer)
+
+        activations = model.trunk(batch)
+        logits = model.tail(activations)
+
+        whole = keras.Model(network.input, network.layers[-1].input).predict(batch, verbose=0)
+        expected = whole @ network.layers[-1].kernel.numpy()
+        np.testing.assert_allclose(logits, expected, rtol=1e-4, atol=1e-5 * max(1, np.abs(expected).max()))
+        for image, gradient in zip(activations, model.gradient(activations, np.array([0, 2])), strict=True):
+            values = on_frame(gradcam(image, gradient), model.grid)
+            assert (values.shape, values.dtype) == ((64, 64), np.float32)
+            assert np.isfinite(values).all()
+            assert values.min() >= 0
+            assert values.max() <= 1
+
+    @pytest.mark.parametrize("name", sorted(NETWORKS))
+    def test_the_map_is_hottest_on_the_bright_patch_that_the_class_looks_for(self, name):
+        size, definition = self.SIZES[name], NETWORKS[name]
+        network = definition.build(3, size=size)
+        for layer in network.layers:  # each hands its first channel on, up to class 2
+            if not layer.weights or "bn" in layer.name:
+                continue
+            kernel = np.zeros(layer.kernel.shape, np.float32)
+            if kernel.ndim == 2:
+                kernel[0, 2 if layer is network.layers[-1] else 0] = 1.0
+            elif layer.padding == "same":
+                kernel[kernel.shape[0] // 2, kernel.shape[1] // 2, 0, 0] = 1.0
+            else:  # without padding a single tap would not see all of the map
+                kernel[:, :, 0, 0] = 1.0 / kernel[..., 0, 0].size
+            layer.kernel.assign(kernel)
+        model = TensorFlowModel(network, definition.gradcam_layer)
+
+        for row, column in ((0.35, 0.35), (0.4, 0.65), (0.65, 0.5)):
+            row, column = round(row * size), round(column * size)
+            image = np.zeros((1, *network.input_shape[1:]), np.float32)
+            image[:, row - 16 : row + 16, column - 16 : column + 16] = 1.0
+            activations = model.trunk(image)
+            values = on_frame(gradcam(activations[0], model.gradient(activations, np.array([2]))[0]), model.grid)
+
+            assert values.max() > 0.5
+            hottest = np.argwhere(values > 0.95 * values.max()).mean(axis=0) * size / 64
+            assert np.abs(hottest - (row, column)).max() <= model.grid.step / 2
+            assert not gradcam(activations[0], model.gradient(activations, np.array([0]))[0]).any()
+
+
+class TestReceptiveGrid:
+    def test_cells_lie_where_the_gradient_by_the_input_is_centred(self):
+        import keras
+        import tensorflow as tf
+        from keras import layers
+
+        how = {"kernel_initializer": "ones"}
+        inputs = keras.Input((64, 64, 1))
+        x = layers.ZeroPadding2D(3)(inputs)
+        x = layers.Conv2D(1, 7, strides=2, **how)(x)
+        x = layers.Conv2D(1, 3, strides=2, padding="same", **how)(x)  # 32 cells: the odd row of padding is at the end
+        x = layers.AveragePooling2D(2)(x)
+        shortcut = layers.Conv2D(1, 1, **how)(x)
+        x = layers.Conv2D(1, 3, padding="same", **how)(x)
+        x = layers.Add(name="last")([shortcut, x])
+        network = keras.Model(inputs, x)
+        grid = receptive_grid(network, "last")
+
+        image = tf.ones((1, 64, 64, 1))
+        with tf.GradientTape() as tape:
+            tape.watch(image)
+            cell = network(image)[0, 4, 4, 0]
+        weights = tape.gradient(cell, image).numpy()[0, :, :, 0].sum(axis=1)
+
+        assert grid.step == 8
+        centre = (weights * (np.arange(64) + 0.5)).sum() / weights.sum()
+        assert grid.first_centre + 4 * grid.step == pytest.approx(centre)
+
+    def test_branches_of_different_steps_have_no_grid(self):
+        import keras
+        from keras import layers
+
+        inputs = keras.Input((8, 8, 1))
+        halved = layers.MaxPooling2D(2)(inputs)
+        cropped = layers.Conv2D(1, 5)(inputs)
+        network = keras.Model(inputs, layers.Add(name="last")([halved, cropped]))
+
+        with pytest.raises(ValueError, match="one step before last"):
+            receptive_grid(network, "last")
+
+    def test_an_unknown_layer_is_refused(self, network):
+        with pytest.raises(ValueError, match="got 'conv9'"):
+            receptive_grid(network, "conv9")
 
 
 class TestOnFrame:

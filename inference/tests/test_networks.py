@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from inference import registry
-from inference.networks import NETWORKS, covidnet8
-from inference.registry import WeightsError
+from inference.errors import WeightsError
+from inference.networks import NETWORKS, covidnet8, resnet50, vgg
+from inference.networks.arrays import named_arrays
 
 # The authors' table: (layer, output shape, parameters).
 COVIDNET8 = [
@@ -70,24 +71,91 @@ def test_covidnet8_refuses_what_it_cannot_be(classes, size):
         covidnet8.build(classes, size=size)
 
 
-def test_every_registered_network_has_its_gradcam_layer_and_input():
-    for name, definition in NETWORKS.items():
-        model = definition.build(3)
-        assert definition.name == name
-        assert model.input_shape == (None, definition.input_size, definition.input_size, 3)
-        assert len(model.get_layer(definition.gradcam_layer).output.shape) == 4
+PUBLISHED_PARAMETERS = {
+    "covidnet8": 6_759_299,
+    "covidnet8-grey": 6_756_099,
+    "resnet50": 23_719_043,
+    "vgg16": 14_747_715,
+    "vgg19": 20_057_411,
+}
+LOW = {"covidnet8": 193, "covidnet8-grey": 193}  # pixels per side of the tests; the others take 64
+
+
+@pytest.mark.parametrize("name", sorted(NETWORKS))
+def test_every_registered_network_has_its_input_size_parameters_and_gradcam_layer(name):
+    definition = NETWORKS[name]
+
+    model = definition.build(3)
+
+    assert definition.name == name
+    assert model.input_shape == (None, definition.input_size, definition.input_size, definition.channels)
+    assert model.count_params() == PUBLISHED_PARAMETERS[name]
+    assert len(model.get_layer(definition.gradcam_layer).output.shape) == 4
+    assert (model.layers[-1].activation.__name__, model.layers[-1].dtype_policy.name) == ("softmax", "float32")
+
+
+@pytest.mark.parametrize("name", sorted(NETWORKS))
+def test_every_network_has_the_same_arrays_at_low_resolution(name):
+    full, low = NETWORKS[name].build(4), NETWORKS[name].build(4, size=LOW.get(name, 64))
+
+    assert {v.path: tuple(v.shape) for v in full.weights} == {v.path: tuple(v.shape) for v in low.weights}
+
+
+@pytest.mark.parametrize("name", sorted(NETWORKS))
+def test_every_network_starts_from_the_initialiser_that_it_is_given(name):
+    model = NETWORKS[name].build(3, size=LOW.get(name, 64), initializer="zeros")
+
+    arrays = named_arrays(model, model.get_weights())
+    touched = {path for path, array in arrays.items() if path.endswith("/kernel") and array.any()}
+    assert touched == {"dense2/kernel"}
+
+
+@pytest.mark.parametrize("name", ["vgg16", "vgg19", "resnet50"])
+def test_below_the_top_layers_compute_what_those_of_keras_compute(name):
+    import keras
+
+    keras.utils.set_random_seed(4)
+    public = getattr(keras.applications, NETWORKS[name].imagenet)(
+        weights=None, include_top=False, input_shape=(64, 64, 3)
+    )
+    model = NETWORKS[name].build(3, size=64)
+    below = keras.Model(model.input, model.get_layer("average_pool").input)
+
+    assert [v.path for v in below.weights] == [v.path for v in public.weights]
+    below.set_weights(public.get_weights())
+    batch = np.random.default_rng(0).normal(size=(1, 64, 64, 3)).astype(np.float32)
+    np.testing.assert_allclose(below.predict(batch, verbose=0), public.predict(batch, verbose=0), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["vgg16", "vgg19", "resnet50"])
+def test_the_top_averages_the_whole_map_and_ends_in_dense_64_dropout_and_softmax(name):
+    top = NETWORKS[name].build(3).layers[-5:]
+
+    assert [layer.name for layer in top] == ["average_pool", "flatten", "dense1", "dropout", "dense2"]
+    assert top[0].pool_size == (7, 7)
+    assert top[0].output.shape[1:3] == (1, 1)
+    assert top[2].units == 64
+
+
+@pytest.mark.parametrize(
+    ("build", "size"), [(vgg.build_vgg16, 31), (vgg.build_vgg19, 31), (resnet50.build, 31), (covidnet8.build_grey, 192)]
+)
+def test_networks_refuse_an_input_too_small_for_them(build, size):
+    with pytest.raises(ValueError, match=f"at least {size + 1} pixels"):
+        build(3, size=size)
 
 
 class TestRegistry:
     def test_every_shipped_manifest_is_complete_and_its_weights_fit_its_network(self):
         for spec in registry.model_specs().values():
             arrays = registry.load_arrays(spec)
-            shapes = {weight.path: tuple(weight.shape) for weight in NETWORKS[spec.network].build(3).weights}
-            assert {name: array.shape for name, array in arrays.items()} == shapes
+            network = NETWORKS[spec.network].build(len(spec.labels))
+            assert {name: array.shape for name, array in arrays.items()} == {
+                weight.path: tuple(weight.shape) for weight in network.weights
+            }
 
-    def test_shipped_weights_are_under_15_megabytes(self):
-        for spec in registry.model_specs().values():
-            assert (registry.WEIGHTS_DIR / spec.weights_file).stat().st_size < 15_000_000
+    def test_shipped_weights_are_under_120_megabytes_together(self):
+        assert sum(path.stat().st_size for path in registry.WEIGHTS_DIR.glob("*.safetensors")) < 120_000_000
 
     def test_arrays_come_back_as_they_were_saved(self, tmp_path, tiny_spec_on_disk):
         spec, arrays = tiny_spec_on_disk
@@ -142,6 +210,65 @@ class TestRegistry:
         registry.write_manifest(spec, tmp_path)
 
         assert registry.model_specs(tmp_path) == {"covidnet8-1": spec}
+
+    def test_a_manifest_with_other_channels_than_its_network_is_refused(self, tmp_path):
+        from inference.tests import tiny
+
+        registry.write_manifest(tiny.spec(network="covidnet8", input_shape=(256, 256, 1)), tmp_path)
+
+        with pytest.raises(WeightsError, match="number of channels"):
+            registry.model_specs(tmp_path)
+
+
+class TestSiteFolder:
+    @pytest.fixture(autouse=True)
+    def _site(self, tmp_path, monkeypatch):
+        from inference.tests import tiny
+
+        monkeypatch.setitem(NETWORKS, "tiny", tiny.NETWORK)
+        monkeypatch.setattr(registry, "site_folder", tmp_path)
+
+    def test_model_versions_of_the_site_stand_beside_the_shipped_ones(self, tmp_path):
+        from inference.tests import tiny
+
+        spec = tiny.installed(tmp_path)
+
+        assert registry.model_spec("tiny-1") == spec
+        assert {"tiny-1", "covidnet8-1"} <= set(registry.model_specs())
+        assert set(registry.load_arrays(spec)) == {weight.path for weight in tiny.build(3).weights}
+
+    def test_their_cards_lie_beside_their_manifests(self, tmp_path):
+        from inference.tests import tiny
+
+        spec = tiny.installed(tmp_path)
+        assert registry.card_of(spec) == ""
+        (tmp_path / "tiny-1.md").write_text("# Tiny\n")
+
+        assert registry.card_of(spec) == "# Tiny\n"
+
+    def test_a_taken_version_is_refused(self, tmp_path):
+        from inference.tests import tiny
+
+        tiny.installed(tmp_path)
+
+        with pytest.raises(WeightsError, match="tiny-1 already"):
+            tiny.installed(tmp_path)
+        with pytest.raises(WeightsError, match="covidnet8-1 already"):
+            tiny.installed(tmp_path, network="covidnet8")
+
+    @pytest.mark.parametrize("version", ["", "../1", "a b", "x" * 41, ".hidden"])
+    def test_a_version_that_is_no_file_name_is_refused(self, tmp_path, version):
+        from inference.tests import tiny
+
+        with pytest.raises(WeightsError, match="cannot be a version"):
+            tiny.installed(tmp_path, version=version)
+        assert not list(tmp_path.iterdir())
+
+    def test_weights_outside_the_folder_are_never_opened(self, tmp_path):
+        from inference.tests import tiny
+
+        with pytest.raises(WeightsError, match="missing"):
+            registry.load_arrays(tiny.spec(weights_file="../weights/covidnet8-1.safetensors"))
 
 
 @pytest.fixture

@@ -25,6 +25,16 @@ def test_any_grey_image_becomes_three_equal_float32_channels(name, shape):
     np.testing.assert_array_equal(result[..., 0], result[..., 2])
 
 
+@pytest.mark.parametrize("name", sorted(NORMALISATIONS))
+def test_one_channel_is_any_of_the_three(name):
+    image = picture(300, 280)
+
+    grey = preprocess(image, 224, name, channels=1)
+
+    assert grey.shape == (224, 224, 1)
+    np.testing.assert_array_equal(grey[..., 0], preprocess(image, 224, name)[..., 0])
+
+
 def test_standardised_images_have_mean_0_and_deviation_1():
     result = preprocess(picture(500, 400), 256, "squash224-standardise")
 

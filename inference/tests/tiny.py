@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from inference import registry
 from inference.networks import NetworkDefinition
+from inference.networks.arrays import named_arrays
+from inference.networks.parts import convolution
 from inference.spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -13,15 +17,16 @@ if TYPE_CHECKING:
 LABELS = ("covid", "normal", "pneumonia")
 
 
-def build(classes: int, *, size: int = 32, initializer: str = "he_uniform") -> keras.Model:
+def build(classes: int, *, size: int = 32, initializer: str = "he_uniform", normalised: bool = False) -> keras.Model:
     """A network from (n, size, size, 3) to (n, classes), of the same build as the real ones."""
     import keras
     from keras import layers
 
     inputs = keras.Input((size, size, 3))
-    x = layers.Conv2D(6, 5, activation="relu", kernel_initializer=initializer, name="conv1")(inputs)
+    how = {"initializer": initializer, "normalised": normalised}
+    x = convolution(inputs, 6, 5, name="conv1", **how)
     x = layers.MaxPooling2D(2, name="pool1")(x)
-    x = layers.Conv2D(8, 3, activation="relu", kernel_initializer=initializer, name="conv2")(x)
+    x = convolution(x, 8, 3, name="conv2", **how)
     x = layers.GlobalMaxPooling2D(name="pool2")(x)
     outputs = layers.Dense(classes, activation="softmax", dtype="float32", name="dense")(x)
     return keras.Model(inputs, outputs, name="tiny")
@@ -45,3 +50,13 @@ def spec(**changes: object) -> ModelSpec:
         "gradcam_layer": "conv2",
     }
     return ModelSpec(**(fields | changes))
+
+
+def installed(folder: Path, version: str = "1", seed: int = 1, **changes: object) -> ModelSpec:
+    """A model version of the tiny network with random weights, installed in `folder`."""
+    import keras
+
+    keras.utils.set_random_seed(seed)
+    network = build(len(LABELS))
+    arrays = named_arrays(network, network.get_weights())
+    return registry.install(spec(version=version, **({"temperature": 1.0} | changes)), arrays, folder)

@@ -24,3 +24,4 @@ WHITENOISE_USE_FINDERS = True
 _SCRATCH = Path(tempfile.mkdtemp(prefix="cxr-portal-test-"))
 MEDIA_ROOT = _SCRATCH / "media"
 INTAKE_TMP_DIR = _SCRATCH / "intake"
+SITE_WEIGHTS_DIR = _SCRATCH / "weights"
