@@ -12,6 +12,7 @@ from PIL import Image
 from cases.storage import heatmap_name
 from cases.tests.factories import RadiographFactory
 from inference.models import ModelVersion, Network, Pipeline, PipelineMember, Run
+from inference.outcomes import Doubt
 from inference.services import (
     StoredHeatmap,
     StoredJudgement,
@@ -84,23 +85,37 @@ def claimed(run: Run, worker: str = "worker-1") -> Run:
     raise AssertionError(f"{run} was not there to be claimed")
 
 
-def judgement(run: Run, probabilities=(0.7, 0.2, 0.1), *, blank: str = "normal") -> StoredJudgement:
-    """What a worker would store: one member with a map per class, of which ``blank`` is not usable."""
+def judgement(
+    run: Run, probabilities=(0.7, 0.2, 0.1), *, blank: str = "normal", doubt: Doubt = Doubt.NONE, members=()
+) -> StoredJudgement:
+    """What a worker would store: a map per class and member, of which ``blank`` is not usable.
+
+    ``members`` are the probabilities of each member; without them every member says what the pipeline says.
+    """
     facility = run.radiograph.case.facility
-    members = tuple(
+    memberships = run.pipeline.memberships.all()
+    said = members or [probabilities] * len(memberships)
+    stored = tuple(
         StoredMember(
             model_version_id=membership.model_version_id,
             weight=membership.weight,
             labels=LABELS,
-            probabilities=probabilities,
+            probabilities=own,
             heatmaps=tuple(
                 StoredHeatmap(label) if label == blank else _stored_heatmap(facility.uid, index, label)
                 for index, label in enumerate(LABELS)
             ),
         )
-        for membership in run.pipeline.memberships.all()
+        for membership, own in zip(memberships, said, strict=True)
     )
-    return StoredJudgement(labels=LABELS, probabilities=probabilities, calibrated=True, members=members)
+    return StoredJudgement(
+        labels=LABELS,
+        probabilities=probabilities,
+        calibrated=True,
+        members=stored,
+        spread=max(max(values) - min(values) for values in zip(*said, strict=True)),
+        doubt=doubt,
+    )
 
 
 def _stored_heatmap(facility_uid, index: int, label: str) -> StoredHeatmap:
@@ -111,10 +126,10 @@ def _stored_heatmap(facility_uid, index: int, label: str) -> StoredHeatmap:
     return StoredHeatmap(label, name, sha256)
 
 
-def succeeded_run(probabilities=(0.7, 0.2, 0.1), **fields) -> Run:
+def succeeded_run(probabilities=(0.7, 0.2, 0.1), *, doubt: Doubt = Doubt.NONE, members=(), **fields) -> Run:
     """A run that has ended with a prediction, through the services that a worker calls."""
     run = claimed(RunFactory(**fields))
-    record_prediction(run, judgement(run, probabilities))
+    record_prediction(run, judgement(run, probabilities, doubt=doubt, members=members))
     return Run.objects.get(pk=run.pk)
 
 

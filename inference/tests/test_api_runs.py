@@ -10,6 +10,7 @@ from cases.reading import save_review, sign_case
 from cases.tests.api import entry, image, manifest
 from cases.tests.factories import CaseFactory, RadiographFactory
 from inference.models import Heatmap, Pipeline, Run
+from inference.outcomes import Doubt
 from inference.services import record_failure, record_prediction
 from inference.tests.factories import (
     LABELS,
@@ -48,6 +49,7 @@ class TestRun:
         )
         (member,) = prediction["members"]
         assert member["model_version"] == {
+            "url": f"http://testserver/api/v1/models/{version.uid}/",
             "uid": str(version.uid),
             "network": "covidnet8",
             "version": version.version,
@@ -62,6 +64,36 @@ class TestRun:
         assert {row["label"]: row["url"] for row in member["heatmaps"]}["normal"] is None
         assert AuditEvent.objects.filter(event=Event.VIEWED_PREDICTION, object_uid=run.uid).count() == 1
 
+    def test_an_indeterminate_prediction_has_numbers_and_no_class(self, api_of, radiologist, radiograph):
+        run = succeeded_run((0.45, 0.4, 0.15), radiograph=radiograph, doubt=Doubt.LOW_PROBABILITY)
+        client = api_of(radiologist)
+
+        body = client.get(f"/api/v1/runs/{run.uid}/").json()
+        prediction = body["prediction"]
+        case = client.get(f"/api/v1/cases/{radiograph.case.uid}/").json()
+
+        for one in (body, prediction):
+            assert (one["label"], one["probability"], one["is_indeterminate"]) == (None, None, True)
+        assert prediction["indeterminate_reason"] == "low_probability"
+        assert prediction["indeterminate_reason_label"] == "No class is probable enough"
+        assert [row["probability"] for row in prediction["probabilities"]] == [0.45, 0.4, 0.15]
+        assert prediction["spread"] == 0
+        assert (case["ai_status"], case["ai_status_label"], case["ai_label"]) == ("indeterminate", "Indeterminate", "")
+        assert client.get("/api/v1/cases/", {"ai_status": "indeterminate"}).json()["results"][0]["uid"] == case["uid"]
+
+    @pytest.mark.parametrize(("asked", "wanted"), [("true", {"unclear"}), ("false", {"clear"})])
+    def test_runs_are_listed_by_whether_they_call_a_class(self, api_of, radiologist, radiograph, asked, wanted):
+        pipeline, where = PipelineFactory(), {"radiograph__case__patient__facility": radiograph.case.facility}
+        runs = {
+            "clear": succeeded_run(pipeline=pipeline, **where),
+            "unclear": succeeded_run(pipeline=pipeline, doubt=Doubt.DISAGREEMENT, **where),
+            "refused": refused_run(pipeline=pipeline, **where),
+        }
+
+        rows = api_of(radiologist).get("/api/v1/runs/", {"is_indeterminate": asked}).json()["results"]
+
+        assert {row["uid"] for row in rows} == {str(runs[name].uid) for name in wanted}
+
     def test_a_refusal_has_a_sentence_and_no_score(self, api_of, radiologist, radiograph):
         run = refused_run(radiograph=radiograph)
 
@@ -69,6 +101,7 @@ class TestRun:
 
         assert body["refusal"] == {"code": "lateral_view", "sentence": "The image is a lateral view."}
         assert (body["label"], body["probability"], body["prediction"]) == (None, None, None)
+        assert body["is_indeterminate"] is None
 
     def test_a_failure_has_a_reason(self, api_of, radiologist, radiograph):
         run = failed_run(radiograph=radiograph)
@@ -242,3 +275,13 @@ def test_model_versions_are_listed_without_patient_data(api_of, auditor):
     assert (row["network"], row["labels"], row["is_calibrated"]) == ("covidnet8", list(LABELS), True)
     assert [one["status"] for one in row["pipelines"]] == ["active"]
     assert row["pipelines"][0]["uid"] == str(pipeline.uid)
+
+
+def test_a_model_version_is_read_with_its_card(api_of, auditor):
+    version = PipelineFactory().members.get()
+    client = api_of(auditor)
+
+    body = client.get(f"/api/v1/models/{version.uid}/").json()
+
+    assert (body["card"], body["weights_sha256"]) == (version.card, version.weights_sha256)
+    assert body == client.get("/api/v1/models/").json()["results"][0]

@@ -8,7 +8,8 @@ import pytest
 from django.core.management import CommandError, call_command
 from PIL import Image
 
-from inference import registry
+from inference import pipelines, registry
+from inference.spec import PipelineSpec
 from inference.tests.pictures import thorax
 
 SPEC = registry.model_spec("covidnet8-1")
@@ -40,7 +41,10 @@ def test_a_chest_image_gets_label_probabilities_and_the_model_version(chest):
     assert list(line["probabilities"]) == list(SPEC.labels)
     assert sum(line["probabilities"].values()) == pytest.approx(1, abs=1e-5)
     assert line["label"] == max(line["probabilities"], key=line["probabilities"].get)
-    assert (line["model"], line["weights_sha256"]) == ("covidnet8-1", SPEC.weights_sha256)
+    assert line["model"] == "covidnet8-1"
+    assert [(member["model"], member["weights_sha256"]) for member in line["members"]] == [
+        ("covidnet8-1", SPEC.weights_sha256)
+    ]
 
 
 def test_a_refused_image_gets_code_and_sentence_and_no_class(tmp_path):
@@ -79,6 +83,39 @@ def test_without_json_a_line_is_a_sentence(chest):
 
     assert out.getvalue().startswith(f"{chest}: ")
     assert "covidnet8-1" in out.getvalue()
+
+
+@pytest.fixture
+def careful(tmp_path, monkeypatch):
+    """A pipeline of a site's own, with two members, that never dares to name a class."""
+    monkeypatch.setattr(registry, "site_folder", tmp_path / "site")
+    pipelines.write_pipeline(
+        PipelineSpec(
+            name="careful", version="1", members=((SPEC, 0.5), (SPEC, 0.25)), gate="1", indeterminate_below=1.0
+        ),
+        tmp_path / "site" / pipelines.FOLDER,
+    )
+    return "careful-1"
+
+
+def test_an_indeterminate_image_is_called_so_and_keeps_its_numbers(chest, careful):
+    out = io.StringIO()
+    (line,), status = classify(chest, "--model", careful)
+    call_command("classify", str(chest), "--model", careful, stdout=out)
+
+    assert status == 0
+    assert (line["indeterminate"], line["indeterminate_reason"]) == (True, "low_probability")
+    assert line["label"] == max(line["probabilities"], key=line["probabilities"].get)
+    assert out.getvalue().startswith(f"{chest}: indeterminate (")
+
+
+def test_each_member_of_a_pipeline_is_told_with_its_weight(chest, careful, tmp_path):
+    (line,), _ = classify(chest, "--model", careful, "--heatmap", tmp_path / "maps")
+
+    assert (line["model"], line["spread"]) == ("careful-1", 0)
+    assert [member["weight"] for member in line["members"]] == [0.5, 0.25]
+    assert all(member["probabilities"] == line["probabilities"] for member in line["members"])
+    assert line["heatmap"] == f"chest-{line['label']}.png"
 
 
 @pytest.mark.parametrize(

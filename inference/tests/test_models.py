@@ -61,6 +61,9 @@ def test_a_pipeline_judges_a_radiograph_once():
         ("prediction_probability_in_unit", {"probability": -0.1}),
         ("prediction_probability_in_unit", {"probability": NAN}),
         ("prediction_has_a_label", {"label": ""}),
+        ("prediction_spread_in_unit", {"spread": 1.1}),
+        ("prediction_spread_in_unit", {"spread": NAN}),
+        ("prediction_indeterminate_reason_is_known", {"indeterminate_reason": "mood"}),
     ],
 )
 def test_a_prediction_that_cannot_be(constraint, values):
@@ -128,6 +131,9 @@ def test_one_pipeline_is_active():
     [
         ("pipeline_status_is_known", lambda _: PipelineFactory(status="x")),
         ("pipeline_version_unique", lambda one: PipelineFactory(name=one.name, version=one.version, status="shadow")),
+        ("pipeline_thresholds_in_unit", lambda _: PipelineFactory(status="shadow", indeterminate_below=1.1)),
+        ("pipeline_thresholds_in_unit", lambda _: PipelineFactory(status="shadow", disagreement_above=-0.1)),
+        ("pipeline_temperature_is_positive", lambda _: PipelineFactory(status="shadow", temperature=0)),
         ("pipeline_member_position_once", lambda one: add_member(one, ModelVersionFactory(), position=0)),
         ("pipeline_member_once", lambda one: add_member(one, one.members.get(), position=1)),
         ("pipeline_member_weight_in_unit", lambda one: add_member(one, ModelVersionFactory(), position=1, weight=1.1)),

@@ -7,6 +7,7 @@ from inference import gate
 from inference.engines import get_engine
 from inference.engines.tensorflow import TensorFlowModel
 from inference.ensemble import combine
+from inference.errors import WeightsError
 from inference.gradcam import Grid
 from inference.outcomes import Failed, Judgement, MemberOutput, Refused, Subject
 from inference.predictor import BATCH_SIZE, Predictor, softmax
@@ -162,8 +163,18 @@ def test_members_with_labels_in_another_order_are_never_combined():
         pipeline((tiny.spec(), 1.0), (other, 1.0))
 
 
-def test_a_pipeline_made_for_another_gate_is_refused():
-    with pytest.raises(ValueError, match="gate"):
+def test_a_pipeline_keeps_the_version_of_the_gate_that_it_was_made_for(models):
+    spec = PipelineSpec(name="old", version="1", members=((tiny.spec(), 1.0),), gate="1")
+    turned = Subject(np.rot90(thorax()))
+
+    current, old = (Predictor(made, loader=lambda spec, engine: models[spec.version]) for made in (pipeline(), spec))
+
+    assert isinstance(current.predict([turned])[0], Refused)
+    assert isinstance(old.predict([turned])[0], Judgement)
+
+
+def test_a_pipeline_made_for_an_unknown_gate_is_refused():
+    with pytest.raises(WeightsError, match="no gate of version '0'"):
         Predictor(PipelineSpec(name="test", version="1", members=((tiny.spec(), 1.0),), gate="0"))
 
 

@@ -1,14 +1,20 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.urls import reverse
 
 from cases.tests.factories import CaseFactory, PatientFactory, RadiographFactory
-from inference.models import Heatmap, ModelVersion, Pipeline, Run
+from inference import gate
+from inference.models import Heatmap, ModelVersion, Pipeline, Refusal, Run
+from inference.outcomes import Doubt
+from inference.services import record_refusal
 from inference.tests.factories import (
     ModelVersionFactory,
     PipelineFactory,
     RunFactory,
+    claimed,
     failed_run,
     refused_run,
     succeeded_run,
@@ -21,6 +27,22 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def radiograph(facility, submitter):
     return RadiographFactory(case=CaseFactory(patient=PatientFactory(facility=facility), submitted_by=submitter))
+
+
+MEMBERS = ((0.85, 0.05, 0.1), (0.1, 0.75, 0.15))
+
+
+def pair(radiograph) -> Pipeline:
+    """An active pipeline of two model versions with thresholds."""
+    pipeline = PipelineFactory(
+        indeterminate_below=0.6, disagreement_above=0.4, members=ModelVersionFactory.create_batch(2)
+    )
+    pipeline.memberships.update(weight=0.5)
+    return pipeline
+
+
+def headline(page: str) -> str:
+    return re.search(r'<p class="ai-headline[^"]*">([^<]*)</p>', page)[1]
 
 
 def results(radiograph) -> str:
@@ -42,6 +64,75 @@ def test_a_prediction_shows_every_class_with_model_version_and_calibration(clien
         for words in ("Covid", "0.712", "Normal", "0.188", "Pneumonia", "0.100", str(version), "Calibrated"):
             assert words in page
         assert reverse("inference:model", args=[version.uid]) in page
+
+
+def test_a_class_is_the_headline_of_its_prediction(client_of, radiologist, radiograph):
+    succeeded_run(radiograph=radiograph, probabilities=(0.1, 0.2, 0.7))
+
+    assert headline(fragment(client_of(radiologist), radiograph)) == "Pneumonia"
+
+
+@pytest.mark.parametrize(
+    ("doubt", "sentence"),
+    [
+        (Doubt.LOW_PROBABILITY, "The likeliest class reaches only 0.450; a class is named from 0.600 on."),
+        (Doubt.DISAGREEMENT, "The models disagree: they differ by 0.750, and a class is named up to 0.400."),
+    ],
+)
+def test_an_indeterminate_prediction_says_so_and_why_and_calls_no_class(
+    client_of, radiologist, radiograph, doubt, sentence
+):
+    succeeded_run((0.45, 0.4, 0.15), radiograph=radiograph, doubt=doubt, members=MEMBERS, pipeline=pair(radiograph))
+
+    page = fragment(client_of(radiologist), radiograph)
+
+    assert headline(page) == "Indeterminate"
+    assert f"The AI names no class. {sentence}" in page
+    for words in ("Covid", "0.450", "Normal", "0.400", "Pneumonia", "0.150"):
+        assert words in page
+    assert "is-top" not in page
+    assert " selected" not in page
+    assert page.count("data-src") == 4
+
+
+def test_members_are_shown_with_what_each_said_its_weight_and_its_card(client_of, radiologist, radiograph):
+    succeeded_run((0.45, 0.4, 0.15), radiograph=radiograph, members=MEMBERS, pipeline=pair(radiograph))
+
+    page = fragment(client_of(radiologist), radiograph)
+
+    assert "The models differ by 0.75, most about Covid." in page
+    for version in ModelVersion.objects.all():
+        assert f'href="{reverse("inference:model", args=[version.uid])}" title="Model card of {version}"' in page
+    assert page.count("weight 0.50") == 2
+    rows = re.findall(r'<th scope="row">(\w+)</th><td class="num">([.0-9]+)</td><td class="num">([.0-9]+)</td>', page)
+    assert rows == [("Covid", "0.85", "0.10"), ("Normal", "0.05", "0.75"), ("Pneumonia", "0.10", "0.15")]
+
+
+def test_members_that_say_the_same_agree(client_of, radiologist, radiograph):
+    said = ((0.9, 0.05, 0.05), (0.8, 0.1, 0.1))
+    succeeded_run((0.85, 0.08, 0.07), radiograph=radiograph, members=said, pipeline=pair(radiograph))
+
+    assert "The models agree on the likeliest class; they differ by 0.10 at most." in fragment(
+        client_of(radiologist), radiograph
+    )
+
+
+def test_a_single_model_has_nobody_to_agree_with(client_of, radiologist, radiograph):
+    succeeded_run(radiograph=radiograph)
+
+    assert "The models" not in fragment(client_of(radiologist), radiograph)
+
+
+def test_an_indeterminate_case_is_called_so_in_the_worklist(client_of, radiologist, radiograph):
+    succeeded_run((0.45, 0.4, 0.15), radiograph=radiograph, doubt=Doubt.LOW_PROBABILITY)
+
+    page = client_of(radiologist).get(reverse("cases:worklist"), {"ai": "indeterminate"})
+
+    (case,) = page.context["page"].cases
+    assert (case.ai_status, case.ai_label, case.ai_probability) == ("indeterminate", "", None)
+    row = page.content.decode().split("<tbody>")[1]
+    assert "Indeterminate" in row
+    assert "Covid" not in row
 
 
 def test_uncalibrated_scores_say_so(client_of, radiologist, radiograph):
@@ -83,6 +174,23 @@ def test_a_refusal_is_told_in_words_without_class_or_score(client_of, radiologis
     assert "Manual read needed." in page
     assert run.refusal.sentence in page
     assert "Covid" not in page
+
+
+@pytest.mark.parametrize("code", ["orientation", "out_of_distribution", "a_code_of_another_gate"])
+def test_any_refusal_is_told_with_its_own_sentence(client_of, api_of, radiologist, radiograph, code):
+    run = claimed(RunFactory(radiograph=radiograph))
+    record_refusal(run, code=code, sentence=f"The image has the problem {code}.")
+
+    page = fragment(client_of(radiologist), radiograph)
+    body = api_of(radiologist).get(f"/api/v1/runs/{run.uid}/").json()
+
+    assert f"The image has the problem {code}." in page
+    assert body["refusal"] == {"code": code, "sentence": f"The image has the problem {code}."}
+
+
+def test_every_sentence_of_the_gate_fits_where_it_is_stored():
+    for code, sentence in gate.REFUSALS.items():
+        Refusal(code=code, sentence=sentence).full_clean()
 
 
 def test_a_failure_is_told_in_words_and_offers_another_try_to_readers(client_of, radiologist, submitter, radiograph):
@@ -159,7 +267,8 @@ def test_models_are_listed_and_their_cards_shown_without_foreign_markup(client_o
     page = client.get(reverse("inference:model", args=[version.uid])).content.decode()
 
     assert str(version) in listed
-    assert "<h1>Card</h1>" in page
+    assert "<h2>Card</h2>" in page
+    assert page.count("Research use only.") == 2
     assert "<td>1</td>" in page
     assert version.weights_sha256 in page
     assert "<script>alert" not in page

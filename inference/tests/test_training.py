@@ -9,16 +9,13 @@ import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
 from PIL import Image
-from sklearn import metrics as sklearn_metrics
 
 from inference import registry
 from inference.networks import NETWORKS
 from inference.tests import pictures, tiny
 from inference.training import checkpoints, loop, publish
 from inference.training.augment import NONE, Augmentation, augment
-from inference.training.calibration import cross_entropy, fit_temperature, rescale
-from inference.training.data import DataError, LabelledImages, find_files, read_images, split_off
-from inference.training.metrics import auc, confusion_matrix, evaluation, roc_curve, wilson
+from inference.training.data import DataError, LabelledImages, draw, find_files, mix, read_images, split_off
 from inference.training.precision import keras_policy
 from inference.training.progress import ProgressBar, duration
 from inference.training.recipes import AUTHORS, PROGRESSIVE
@@ -79,12 +76,12 @@ class TestLoop:
         assert self.training(tmp_path, 1).run(resume=True) == history
 
     def test_resolution_changes_within_one_training(self, tmp_path):
-        training = self.training(tmp_path, 2, low_resolution=24, low_share=0.5)
+        training = self.training(tmp_path, 2, stages=((24, 0.5),))
 
         assert [record.size for record in training.run()] == [24, 32]
 
     def test_the_best_weights_are_those_of_the_best_epoch_at_the_last_resolution(self, tmp_path):
-        history = self.training(tmp_path, 4, low_resolution=24, low_share=0.5).run()
+        history = self.training(tmp_path, 4, stages=((24, 0.5),)).run()
 
         full = [record for record in history if record.size == 32]
         best = max(full, key=lambda record: record.val_accuracy)
@@ -137,8 +134,8 @@ class TestPublish:
     def test_published_weights_load_again_and_predict_as_trained(self, tmp_path, tiny_network):
         data = bars()
         weights = tiny.build(3).get_weights()
-        model = publish.best_network(tiny_network, tiny.LABELS, weights)
         recipe = dataclasses.replace(AUTHORS, preprocessing="squash224-standardise")
+        model = publish.best_network(tiny_network, tiny.LABELS, recipe, weights)
         calibration = publish.calibrate(model, recipe, data)
 
         spec = publish.publish(model, tiny_network, tiny.LABELS, recipe, "7", calibration, tmp_path)
@@ -151,52 +148,109 @@ class TestPublish:
             np.testing.assert_array_equal(array, np.asarray(variable))
 
 
-class TestCalibration:
-    def test_finds_the_temperature_that_made_the_scores_too_sure(self):
-        rng = np.random.default_rng(0)
-        honest = rng.dirichlet((1, 1, 1), 4000)
-        targets = np.array([rng.choice(3, p=row) for row in honest])
-
-        temperature = fit_temperature(rescale(honest, 0.5), targets)
-
-        assert temperature == pytest.approx(2.0, rel=0.1)
-
-    def test_temperature_1_changes_nothing(self):
-        probabilities = np.array([[0.7, 0.2, 0.1]])
-
-        np.testing.assert_allclose(rescale(probabilities, 1.0), probabilities)
-        assert cross_entropy(probabilities, np.array([0])) == pytest.approx(-math.log(0.7))
-
-
 class TestAugment:
-    IMAGE = pictures.thorax(224, 224)
+    IMAGES = np.stack([pictures.thorax(224, 224, seed=seed) for seed in range(4)])
+    EVERYTHING = Augmentation(
+        rotation_degrees=10,
+        shift=0.05,
+        zoom=(0.9, 1.1),
+        stretch=0.1,
+        flip=0.5,
+        gamma=(0.7, 1.4),
+        curve=0.5,
+        sharpness=0.8,
+        noise=5,
+        field=0.2,
+        local_contrast=0.5,
+        border=0.5,
+        markers=0.5,
+        cutout=0.5,
+    )
+
+    def vary(self, how, size=224, seed=0, images=IMAGES):
+        return np.asarray(augment(images, size, np.random.default_rng(seed), how))
 
     def test_without_variation_is_the_serving_geometry(self):
-        result = augment(self.IMAGE, 224, np.random.default_rng(0), NONE)
-
-        np.testing.assert_array_equal(result, self.IMAGE)
+        np.testing.assert_allclose(self.vary(NONE), self.IMAGES, atol=0.01)
 
     def test_the_same_state_gives_the_same_picture_and_another_state_another(self):
-        how = PROGRESSIVE.augmentation
-        first, again, other = (augment(self.IMAGE, 193, np.random.default_rng(seed), how) for seed in (1, 1, 2))
+        first, again, other = (self.vary(self.EVERYTHING, 193, seed) for seed in (1, 1, 2))
 
         np.testing.assert_array_equal(first, again)
-        assert (first != other).mean() > 0.5
-        assert (first.shape, first.dtype) == ((193, 193), np.uint8)
+        assert (np.abs(first - other) > 1).mean() > 0.5
+        assert first.shape == (4, 193, 193)
+        assert 0 <= first.min() <= first.max() <= 255
+
+    def test_every_image_of_a_batch_is_varied_in_its_own_way(self):
+        same = np.repeat(self.IMAGES[:1], 4, axis=0)
+
+        result = self.vary(self.EVERYTHING, images=same)
+
+        assert all((np.abs(result[0] - other) > 1).mean() > 0.5 for other in result[1:])
 
     def test_a_flip_is_the_mirror_image(self):
-        result = augment(self.IMAGE, 224, np.random.default_rng(0), Augmentation(rotation_degrees=0, flip=1.0))
+        result = self.vary(Augmentation(rotation_degrees=0, flip=1.0))
 
-        np.testing.assert_array_equal(result, self.IMAGE[:, ::-1])
+        np.testing.assert_allclose(result, self.IMAGES[:, :, ::-1], atol=0.01)
 
     def test_a_rotation_keeps_the_centre_and_leaves_black_corners(self):
-        dot = np.full((224, 224), 100, np.uint8)
-        dot[108:116, 108:116] = 255
+        dot = np.full((1, 224, 224), 100, np.uint8)
+        dot[:, 108:116, 108:116] = 255
 
-        result = augment(dot, 224, np.random.default_rng(5), Augmentation(rotation_degrees=15))
+        result = self.vary(Augmentation(rotation_degrees=15), seed=5, images=dot)[0]
 
-        assert result[112, 112] == 255
+        assert result[112, 112] == pytest.approx(255)
         assert result[0, 0] == 0 or result[0, -1] == 0
+
+    def test_a_grey_level_curve_keeps_the_order_of_the_levels(self):
+        ramp = np.arange(224, dtype=np.uint8)[np.newaxis, np.newaxis].repeat(224, axis=1)
+
+        result = self.vary(Augmentation(rotation_degrees=0, gamma=(0.5, 2.0), curve=1.0), images=ramp)[0, 0]
+
+        assert (np.diff(result) >= 0).all()
+        assert np.abs(result - ramp[0, 0]).max() > 10
+
+    def test_markers_stand_near_the_corners_only(self):
+        result = self.vary(Augmentation(rotation_degrees=0, markers=1.0))
+        changed = np.abs(result - self.IMAGES) > 1
+
+        assert changed.any(axis=(1, 2)).all()
+        assert not changed[:, 60:170].any()
+
+
+class TestDrawing:
+    DATA = LabelledImages(
+        ("covid", "normal"),
+        np.zeros((100, 224, 224), np.uint8),
+        np.array([0] * 20 + [1] * 80),
+        ("a",) * 16 + ("b",) * 4 + ("a",) * 80,
+    )
+
+    def counts(self, count, balance):
+        drawn = draw(self.DATA, count, balance, np.random.default_rng(1))
+        return np.bincount(drawn, minlength=100)
+
+    def test_an_epoch_of_all_images_draws_each_once(self):
+        assert (self.counts(100, None) == 1).all()
+
+    def test_balance_draws_classes_evenly_and_groups_by_the_power_of_their_size(self):
+        counts = self.counts(600, 0.5)
+
+        assert counts[:20].sum() == pytest.approx(300, abs=1)
+        assert counts[16:20].sum() == pytest.approx(100, abs=1)  # the root of 4 against the root of 16
+
+    def test_full_balance_draws_every_group_of_a_class_as_often(self):
+        assert self.counts(400, 1.0)[16:20].sum() == pytest.approx(100, abs=1)
+
+    def test_mixing_keeps_shapes_and_the_sum_of_every_target(self):
+        images = np.arange(4, dtype=np.float32)[:, np.newaxis, np.newaxis, np.newaxis] * np.ones((4, 2, 2, 1), "f")
+        targets = np.eye(4, dtype=np.float32)
+
+        mixed, shares = mix(images, targets, 0.4, np.random.default_rng(0))
+
+        np.testing.assert_allclose(shares.sum(axis=1), 1, rtol=1e-6)
+        np.testing.assert_allclose(mixed[:, 0, 0, 0], shares @ np.arange(4), rtol=1e-5)
+        assert (shares.argmax(axis=1) == np.arange(4)).all()
 
 
 class TestData:
@@ -232,75 +286,6 @@ class TestData:
             find_files(tmp_path, tiny.LABELS)
         with pytest.raises(DataError, match="holds no image"):
             find_files(tmp_path, ("covid",))
-
-
-class TestMetrics:
-    # Truth in rows: 8 of 10 a, 6 of 10 b right.
-    TARGETS = np.array([0] * 10 + [1] * 10)
-    SCORES = np.array([[0.9, 0.1]] * 8 + [[0.3, 0.7]] * 2 + [[0.2, 0.8]] * 6 + [[0.6, 0.4]] * 4)
-
-    def test_figures_are_those_computed_by_hand(self):
-        report = evaluation(("a", "b"), self.TARGETS, self.SCORES)
-        first = report["per_class"]["a"]
-
-        assert report["confusion_matrix"] == [[8, 2], [4, 6]]
-        assert report["accuracy"] == pytest.approx(14 / 20)
-        assert first["sensitivity"] == pytest.approx(8 / 10)
-        assert first["specificity"] == pytest.approx(6 / 10)
-        assert first["ppv"] == pytest.approx(8 / 12)
-        assert first["npv"] == pytest.approx(6 / 8)
-        assert first["f1"] == pytest.approx(16 / 22)
-        assert first["auc"] == pytest.approx((8 * 10 + 2 * 6) / 100)
-
-    def test_wilson_interval_is_the_published_example(self):
-        # 81 of 263: Newcombe, Statistics in Medicine 17, 1998, table I, method 3.
-        assert wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
-        assert wilson(0, 20) == pytest.approx((0.0, 0.1611), abs=5e-5)
-        assert wilson(0, 0) is None
-
-    def test_figures_agree_with_scikit_learn(self):
-        rng = np.random.default_rng(4)
-        targets = rng.integers(0, 3, 300)
-        probabilities = np.round(rng.dirichlet((1, 1, 1), 300) + np.eye(3)[targets] * 0.3, 1)  # with ties
-        predicted = probabilities.argmax(axis=1)
-
-        report = evaluation(("a", "b", "c"), targets, probabilities)
-
-        assert report["confusion_matrix"] == sklearn_metrics.confusion_matrix(targets, predicted).tolist()
-        assert report["macro_f1"] == pytest.approx(sklearn_metrics.f1_score(targets, predicted, average="macro"))
-        areas = [sklearn_metrics.roc_auc_score(targets == index, probabilities[:, index]) for index in range(3)]
-        assert [row["auc"] for row in report["per_class"].values()] == pytest.approx(areas)
-        assert report["macro_auc"] == pytest.approx(np.mean(areas))
-
-    def test_the_area_under_the_drawn_curve_is_the_auc(self):
-        rng = np.random.default_rng(5)
-        positive, scores = rng.random(200) < 0.4, np.round(rng.random(200), 1)
-
-        false, true = roc_curve(positive, scores)
-
-        assert (false[0], true[0], false[-1], true[-1]) == (0, 0, 1, 1)
-        assert np.trapezoid(true, false) == pytest.approx(auc(positive, scores))
-
-    def test_intervals_hold_the_figure_and_are_the_same_every_time(self):
-        first, second = (evaluation(("a", "b"), self.TARGETS, self.SCORES, seed=7) for _ in range(2))
-
-        assert first == second
-        low, high = first["macro_auc_ci95"]
-        assert low < first["macro_auc"] < high
-
-    def test_what_cannot_be_known_is_none_and_the_report_is_json(self):
-        report = evaluation(("a", "b"), np.array([0, 0]), np.array([[0.9, 0.1], [0.8, 0.2]]))
-
-        assert report["macro_auc"] is None
-        assert report["per_class"]["b"]["sensitivity"] is None
-        assert json.loads(json.dumps(report, allow_nan=False))["accuracy"] == 1.0
-
-    def test_arrays_that_do_not_fit_are_refused(self):
-        with pytest.raises(ValueError, match="Expected probabilities"):
-            evaluation(("a", "b"), np.array([0, 1]), np.zeros((2, 3)))
-
-    def test_rows_of_the_confusion_matrix_are_the_truth(self):
-        assert confusion_matrix(np.array([0, 0, 1]), np.array([1, 1, 1]), 2).tolist() == [[0, 2], [0, 1]]
 
 
 class TestPrecision:
@@ -354,7 +339,7 @@ class TestCommand:
 
         out, err = self.train(tmp_path, "--epochs", "2", "--recipe", "progressive", "--precision", "float32")
 
-        figures = json.loads((tmp_path / "run" / "metrics.json").read_text())
+        figures = json.loads((tmp_path / "run" / "training.json").read_text())
         assert "Best validation accuracy" in out
         assert "ETA" in err
         assert "validation accuracy" in err
@@ -369,7 +354,7 @@ class TestCommand:
 
         self.train(tmp_path, "--epochs", "1", "--labels", *labels, "--val-fraction", "0.25")
 
-        figures = json.loads((tmp_path / "run" / "metrics.json").read_text())
+        figures = json.loads((tmp_path / "run" / "training.json").read_text())
         assert figures["labels"] == list(labels)
         assert np.array(figures["val"]["confusion_matrix"]).shape == (4, 4)
         assert figures["images"]["val"] == dict.fromkeys(labels, 1)
@@ -380,7 +365,7 @@ class TestCommand:
 
         self.train(tmp_path, "--epochs", "2", "--resume")
 
-        history = json.loads((tmp_path / "run" / "metrics.json").read_text())["history"]
+        history = json.loads((tmp_path / "run" / "training.json").read_text())["history"]
         assert [record["epoch"] for record in history] == [1, 2]
         with pytest.raises(CommandError, match="holds a training already"):
             self.train(tmp_path, "--epochs", "2")

@@ -69,6 +69,19 @@ def test_a_heatmap_has_the_aspect_ratio_of_its_radiograph(pipeline):
         assert width / height == pytest.approx(0.9, abs=0.01)
 
 
+def test_what_the_pipeline_is_too_unsure_of_ends_indeterminate_with_all_its_numbers(pipeline):
+    Pipeline.objects.filter(pk=pipeline.pk).update(indeterminate_below=1.0)
+    run = queued(phantom(1))
+
+    process_queue()
+
+    prediction = now(run).prediction
+    assert (prediction.indeterminate_reason, prediction.called_label, prediction.spread) == ("low_probability", None, 0)
+    assert prediction.probability == max(row.value for row in prediction.combined_probabilities)
+    assert prediction.members.get().heatmaps.count() == 3
+    assert now(run).radiograph.case.ai_status == "indeterminate"
+
+
 def test_judging_the_same_image_twice_gives_the_same_files(pipeline):
     case = CaseFactory()
     first, second = (queued(phantom(1), case__patient__facility=case.facility) for _ in range(2))

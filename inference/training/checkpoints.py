@@ -34,12 +34,17 @@ def save(folder: Path, state: TrainingState) -> None:
     (folder / _HISTORY).write_text(text + "\n", encoding="utf-8")
 
 
+def exists(folder: Path) -> bool:
+    """Whether there is a checkpoint to resume from."""
+    return (folder / _CHECKPOINT).is_file()
+
+
 def load(folder: Path) -> TrainingState:
     """Read the state back; raises CheckpointError when there is none or it cannot be read."""
     from inference.training.loop import EpochRecord, TrainingState
 
     path = folder / _CHECKPOINT
-    if not path.is_file():
+    if not exists(folder):
         raise CheckpointError(f"There is no checkpoint in {folder} to resume from.")
     try:
         with np.load(path, allow_pickle=False) as stored:

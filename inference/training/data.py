@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,14 +41,37 @@ class LabelledFiles:
 
 @dataclass(frozen=True)
 class LabelledImages:
-    """Images at working size: uint8 (n, 224, 224), with int64 (n,) indices into `labels`."""
+    """Images at working size: uint8 (n, 224, 224), with int64 (n,) indices into `labels`.
+
+    `groups` says what else each image belongs to, such as its collection; empty where nobody said.
+    """
 
     labels: tuple[str, ...]
     images: np.ndarray
     targets: np.ndarray
+    groups: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.targets)
+
+
+def class_names(folder: Path) -> tuple[str, ...]:
+    """The names of the subfolders, sorted: they are the classes.
+
+    Raises:
+        DataError: If there are fewer than two, two differ in case only, or they are the splits of a data set.
+    """
+    if not folder.is_dir():
+        raise DataError(f"There is no folder {folder}.")
+    names = sorted(child.name for child in folder.iterdir() if child.is_dir() and not child.name.startswith("."))
+    lower = {name.lower() for name in names}
+    if len(names) < 2:
+        raise DataError(f"{folder} needs a subfolder for each of at least two classes.")
+    if len(lower) < len(names):
+        raise DataError(f"{folder} has subfolders whose names differ in upper and lower case only; rename one.")
+    if {"train", "val"} <= lower:
+        raise DataError(f"{folder} holds splits, not classes: give one of its subfolders.")
+    return tuple(names)
 
 
 def find_files(folder: Path, labels: tuple[str, ...]) -> LabelledFiles:
@@ -65,12 +89,24 @@ def find_files(folder: Path, labels: tuple[str, ...]) -> LabelledFiles:
     paths: list[Path] = []
     targets: list[int] = []
     for target, label in enumerate(labels):
-        files = sorted(path for path in by_name[label.lower()].rglob("*") if _is_image(path))
-        if not files:
-            raise DataError(f"{by_name[label.lower()]} holds no image.")
+        files = find_images(by_name[label.lower()])
         paths += files
         targets += [target] * len(files)
     return LabelledFiles(labels, tuple(paths), np.array(targets, np.int64))
+
+
+def find_images(folder: Path) -> list[Path]:
+    """List the image files anywhere below `folder`, sorted.
+
+    Raises:
+        DataError: If there is no such folder, or no image in it.
+    """
+    if not folder.is_dir():
+        raise DataError(f"There is no folder {folder}.")
+    files = sorted(path for path in folder.rglob("*") if _is_image(path))
+    if not files:
+        raise DataError(f"{folder} holds no image.")
+    return files
 
 
 def _is_image(path: Path) -> bool:
@@ -95,11 +131,65 @@ def _subset(files: LabelledFiles, keep: np.ndarray) -> LabelledFiles:
     return LabelledFiles(files.labels, paths, files.targets[keep])
 
 
-def read_images(files: LabelledFiles, reader: Reader) -> LabelledImages:
-    """Decode every file and reduce it to working size (about 50 kB an image)."""
+def read_images(files: LabelledFiles, reader: Reader, groups: Mapping[Path, str] | None = None) -> LabelledImages:
+    """Decode every file and reduce it to working size (about 50 kB an image).
+
+    Args:
+        files: The files.
+        reader: Decodes one.
+        groups: By resolved path what group a file belongs to, see `LabelledImages`.
+    """
     with ThreadPoolExecutor(max_workers=2) as pool:
         images = list(pool.map(lambda path: preprocessing.squash(reader(path)), files.paths))
-    return LabelledImages(files.labels, np.stack(images), files.targets)
+    members = tuple(groups.get(path.resolve(), "unknown") for path in files.paths) if groups else ()
+    return LabelledImages(files.labels, np.stack(images), files.targets, members)
+
+
+def draw(data: LabelledImages, count: int, balance: float | None, rng: np.random.Generator) -> np.ndarray:
+    """Draw the images of one epoch, in random order.
+
+    Args:
+        data: What to draw from.
+        count: How many to draw.
+        balance: None draws every image equally often. Otherwise classes are drawn equally often and within a class
+            each group in proportion to its size to the power 1 - `balance`, see `Recipe.balance`.
+        rng: Source of randomness.
+
+    Returns:
+        int64 (count,), indices into `data`. An image is drawn as often as its share says, rounded up or down by chance.
+    """
+    weights = np.ones(len(data))
+    if balance is not None:
+        cells = list(zip(data.targets.tolist(), data.groups or [""] * len(data), strict=True))
+        sizes = Counter(cells)
+        weights = np.array([sizes[cell] ** -balance for cell in cells])
+        weights /= np.bincount(data.targets, weights)[data.targets]
+    shuffled = rng.permutation(len(data))
+    ends = np.cumsum(weights[shuffled])
+    positions = (np.arange(count) + rng.random()) * ends[-1] / count
+    drawn = np.minimum(np.searchsorted(ends, positions), len(data) - 1)
+    return shuffled[rng.permutation(drawn)]
+
+
+def mix(
+    images: np.ndarray, targets: np.ndarray, alpha: float, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mix every image and its target with another of the batch (Zhang et al., "mixup", ICLR 2018).
+
+    Args:
+        images: float32 (n, side, side, channels).
+        targets: float32 (n, classes).
+        alpha: Both parameters of the beta distribution of the shares.
+        rng: Source of randomness.
+
+    Returns:
+        Mixed images and targets, shaped as they came.
+    """
+    partners = rng.permutation(len(images))
+    shares = rng.beta(alpha, alpha, len(images)).astype(np.float32)
+    shares = np.maximum(shares, 1 - shares)[:, np.newaxis]
+    wide = shares[..., np.newaxis, np.newaxis]
+    return wide * images + (1 - wide) * images[partners], shares * targets + (1 - shares) * targets[partners]
 
 
 def batches(count: int, batch_size: int) -> Iterator[slice]:

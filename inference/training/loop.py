@@ -12,9 +12,10 @@ import numpy as np
 
 from inference import preprocessing
 from inference.networks import NetworkDefinition
+from inference.networks.arrays import assign
 from inference.training import checkpoints
 from inference.training.augment import augment
-from inference.training.data import LabelledImages
+from inference.training.data import LabelledImages, draw, mix
 from inference.training.recipes import Recipe
 
 _AVERAGE_EVERY = 8  # steps; averaging at every step would copy 27 MB each time and change nothing visible
@@ -68,7 +69,10 @@ class TrainingState:
 
 @dataclass(frozen=True)
 class Training:
-    """One training job: what is trained on what, how, for how long, and where it is kept."""
+    """One training job: what is trained on what, how, for how long, and where it is kept.
+
+    `initial` are named arrays to start from, of the network as the recipe builds it; None starts from chance.
+    """
 
     network: NetworkDefinition
     recipe: Recipe
@@ -77,6 +81,7 @@ class Training:
     epochs: int
     seed: int
     folder: Path
+    initial: dict[str, np.ndarray] | None = None
     on_step: Callable[[Step], None] = lambda step: None
     on_epoch: Callable[[EpochRecord], None] = lambda record: None
 
@@ -107,16 +112,24 @@ class Training:
 
     def _run_stage(self, size: int, start: int, stop: int, state: TrainingState | None) -> TrainingState:
         """Train the epochs of one resolution; the weights' shapes do not depend on it, so the state carries over."""
-        model = self.network.build(len(self.train.labels), size=size, initializer=self.recipe.initializer)
-        optimizer = keras.optimizers.Adam(self.recipe.learning_rate, global_clipnorm=self.recipe.clip_norm)
+        recipe = self.recipe
+        model = self.network.build(
+            len(self.train.labels), size=size, initializer=recipe.initializer, normalised=recipe.normalised
+        )
+        optimizer = keras.optimizers.Adam(
+            recipe.learning_rate, weight_decay=recipe.weight_decay or None, global_clipnorm=recipe.clip_norm
+        )
+        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
         optimizer.build(model.trainable_variables)
         model.compile(
             optimizer,
-            keras.losses.CategoricalCrossentropy(label_smoothing=self.recipe.label_smoothing),
+            keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing),
             metrics=["accuracy"],
         )
         if state is None:
-            averaged = self.recipe.average_decay is not None
+            averaged = recipe.average_decay is not None
+            if self.initial is not None:
+                assign(model, self.initial, self.network.name)
             state = TrainingState(model.get_weights(), model.get_weights() if averaged else None, [])
         else:
             model.set_weights(state.weights)
@@ -138,11 +151,11 @@ class Training:
     @property
     def steps_per_epoch(self) -> int:
         """Steps of one epoch; the last, shorter batch of an epoch counts."""
-        return -(-len(self.train) // self.recipe.batch_size)
+        return -(-(self.recipe.epoch_images or len(self.train)) // self.recipe.batch_size)
 
 
 class _TrainBatches(keras.utils.PyDataset):
-    """Shuffled, augmented batches of one epoch, made in one background thread."""
+    """Drawn, augmented batches of one epoch, made in one background thread."""
 
     def __init__(self, training: Training, size: int, epoch: int):
         super().__init__(workers=1, max_queue_size=6)
@@ -150,19 +163,22 @@ class _TrainBatches(keras.utils.PyDataset):
         self._size = size
         self._epoch = epoch
         self._how = training.recipe.augmentation_at(epoch, training.epochs)
-        self._normalise = preprocessing.normalisation(training.recipe.preprocessing)
-        self._order = np.random.default_rng([training.seed, epoch]).permutation(len(training.train))
+        self._normalise = preprocessing.normalisation(training.recipe.preprocessing, training.network.channels)
+        rng = np.random.default_rng([training.seed, epoch])
+        count = training.recipe.epoch_images or len(training.train)
+        self._order = draw(training.train, count, training.recipe.balance, rng)
 
     def __len__(self) -> int:
         return self._training.steps_per_epoch
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        data, batch_size = self._training.train, self._training.recipe.batch_size
+        data, recipe = self._training.train, self._training.recipe
         rng = np.random.default_rng([self._training.seed, self._epoch, index])
-        batch = self._order[index * batch_size :][:batch_size]
-        images = np.stack([augment(data.images[i], self._size, rng, self._how) for i in batch])
+        batch = self._order[index * recipe.batch_size :][: recipe.batch_size]
+        grey = keras.ops.convert_to_numpy(augment(data.images[batch], self._size, rng, self._how))
+        images = self._normalise(grey.round().astype(np.uint8))
         targets = np.eye(len(data.labels), dtype=np.float32)[data.targets[batch]]
-        return self._normalise(images), targets
+        return mix(images, targets, recipe.mixup, rng) if recipe.mixup else (images, targets)
 
 
 class _Keeper(keras.callbacks.Callback):
@@ -238,12 +254,17 @@ class _Keeper(keras.callbacks.Callback):
         self._training.on_epoch(record)
 
     def _validate(self) -> tuple[float, float]:
-        """Cross-entropy and accuracy of the network as it stands, without smoothing or penalty."""
-        val = self._training.val
-        probabilities = predict(self._network, val.images, self._size, self._training.recipe.preprocessing)
-        likelihood = probabilities[np.arange(len(val)), val.targets]
+        """Cross-entropy and accuracy of the network as it stands, without smoothing or penalty.
+
+        At low resolution every third image must do: nothing is kept for good there, and validation is a fifth of
+        the epoch's time.
+        """
+        every = 1 if self._size == self._training.network.input_size else 3
+        images, targets = self._training.val.images[::every], self._training.val.targets[::every]
+        probabilities = predict(self._network, images, self._size, self._training.recipe.preprocessing)
+        likelihood = probabilities[np.arange(len(targets)), targets]
         loss = -np.log(np.maximum(likelihood, 1e-12)).mean()
-        return float(loss), float((probabilities.argmax(axis=1) == val.targets).mean())
+        return float(loss), float((probabilities.argmax(axis=1) == targets).mean())
 
 
 def predict(
@@ -251,8 +272,9 @@ def predict(
 ) -> np.ndarray:
     """Probabilities float32 (n, classes) for uint8 images (n, height, width), with the serving preprocessing."""
     results = []
+    channels = model.input_shape[-1]
     for start in range(0, len(images), batch_size):
         part = images[start : start + batch_size]
-        batch = [preprocessing.preprocess(image, size, preprocessing_name) for image in part]
+        batch = [preprocessing.preprocess(image, size, preprocessing_name, channels) for image in part]
         results.append(np.asarray(model.predict_on_batch(np.stack(batch))))
     return np.concatenate(results)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -85,17 +86,17 @@ def evaluation(
     for index, label in enumerate(labels):
         figures = _class_figures(matrix, index)
         figures["auc"] = areas[index]
-        figures["auc_ci95"] = _percentiles([sample["areas"][index] for sample in samples])
-        figures["f1_ci95"] = _percentiles([sample["f1"][index] for sample in samples])
+        figures["auc_ci95"] = percentiles([sample["areas"][index] for sample in samples])
+        figures["f1_ci95"] = percentiles([sample["f1"][index] for sample in samples])
         per_class[label] = figures
     return {
         "images": len(targets),
         "accuracy": right / len(targets),
         "accuracy_ci95": wilson(right, len(targets)),
         "macro_auc": _mean(areas),
-        "macro_auc_ci95": _percentiles([_mean(sample["areas"]) for sample in samples]),
+        "macro_auc_ci95": percentiles([_mean(sample["areas"]) for sample in samples]),
         "macro_f1": _mean([figures["f1"] for figures in per_class.values()]),
-        "macro_f1_ci95": _percentiles([_mean(sample["f1"]) for sample in samples]),
+        "macro_f1_ci95": percentiles([_mean(sample["f1"]) for sample in samples]),
         "per_class": per_class,
         "labels": list(labels),
         "confusion_matrix": matrix.tolist(),
@@ -126,6 +127,11 @@ def _f1(hit: int, missed: int, false: int) -> float | None:
     return 2 * hit / (2 * hit + missed + false) if hit + missed + false else None
 
 
+def macro_auc(targets: np.ndarray, probabilities: np.ndarray) -> float | None:
+    """Mean one-versus-rest AUC over the classes; None where one class has no image, or all."""
+    return _mean(_areas(targets, probabilities))
+
+
 def _areas(targets: np.ndarray, probabilities: np.ndarray) -> list[float | None]:
     return [auc(targets == index, probabilities[:, index]) for index in range(probabilities.shape[1])]
 
@@ -152,7 +158,8 @@ def _mean(values: list[float | None]) -> float | None:
     return float(np.mean(known)) if known and len(known) == len(values) else None
 
 
-def _percentiles(values: list[float | None]) -> tuple[float, float] | None:
+def percentiles(values: Sequence[float | None]) -> tuple[float, float] | None:
+    """Bootstrap interval: the 2.5th and 97.5th percentile of a figure over resamples; None where it never exists."""
     known = [value for value in values if value is not None]
     if not known:
         return None

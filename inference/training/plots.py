@@ -1,4 +1,4 @@
-"""The three pictures of a training and an evaluation, as PNG files."""
+"""The pictures of a training and of an evaluation, as PNG files."""
 
 from __future__ import annotations
 
@@ -69,4 +69,45 @@ def plot_roc(labels: Sequence[str], targets: np.ndarray, probabilities: np.ndarr
     axes.set(xlabel="1 - specificity", ylabel="sensitivity", title="One class against the rest", aspect="equal")
     axes.grid(alpha=0.3)
     axes.legend(loc="lower right")
+    figure.savefig(path, dpi=_DPI)
+
+
+def plot_reliability(calibration: dict[str, Any], path: Path) -> None:
+    """Accuracy against top probability by bin, and how many images each bin holds.
+
+    Args:
+        calibration: See `inference.training.calibration.calibration_figures`.
+        path: The PNG file.
+    """
+    bins = calibration["bins"]
+    scores = [row["top_probability"] for row in bins]
+    figure = Figure(figsize=(4.6, 5.2), layout="constrained")
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    upper.plot([0, 1], [0, 1], color="grey", linestyle=":", label="perfect")
+    upper.plot(scores, [row["accuracy"] for row in bins], marker="o", label="measured")
+    low, high = calibration["ece_ci95"]
+    title = f"Expected calibration error {calibration['ece']:.3f} ({low:.3f} to {high:.3f})"
+    upper.set(ylabel="accuracy", ylim=(0, 1.02), title=title)
+    upper.legend(loc="upper left")
+    lower.bar(scores, [row["images"] for row in bins], width=0.04)
+    lower.set(xlabel="top probability", ylabel="images", yscale="log", xlim=(0, 1.02))
+    for axes in (upper, lower):
+        axes.grid(alpha=0.3)
+    figure.savefig(path, dpi=_DPI)
+
+
+def plot_risk_coverage(curve: dict[str, Any], path: Path) -> None:
+    """Accuracy among the images answered against their share.
+
+    Args:
+        curve: See `inference.training.selective.risk_coverage`.
+        path: The PNG file.
+    """
+    figure = Figure(figsize=(4.6, 4.0), layout="constrained")
+    axes = figure.subplots()
+    axes.plot(curve["coverage"], curve["accuracy"])
+    title = f"Risk and coverage (AURC {curve['aurc']:.4f})"
+    axes.set(xlabel="share of images answered, the surest first", ylabel="accuracy among these", title=title)
+    axes.set_xlim(0, 1.02)
+    axes.grid(alpha=0.3)
     figure.savefig(path, dpi=_DPI)

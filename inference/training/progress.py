@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import time
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from inference.training.loop import EpochRecord, Step
 
 _TERMINAL_INTERVAL_SECONDS = 0.2
 _LOG_INTERVAL_SECONDS = 30.0
@@ -60,6 +63,32 @@ class ProgressBar:
         else:
             self._stream.write(f"{line}\n")
         self._stream.flush()
+
+
+class TrainingScreen:
+    """The progress bar over all epochs of a training, and a line for each finished one."""
+
+    def __init__(self, stream: Stream, title: str = ""):
+        self._stream = stream
+        self._title = f"{title}: " if title else ""
+        self._bar: ProgressBar | None = None
+
+    def step(self, step: Step) -> None:
+        """Show one step; for `Training.on_step`."""
+        done = step.epoch * step.steps + step.step
+        if self._bar is None:
+            self._bar = ProgressBar(step.epochs * step.steps, self._stream, done=done - 1)
+        note = f"epoch {step.epoch + 1}/{step.epochs}  loss {step.loss:.4f}  accuracy {step.accuracy:.4f}"
+        self._bar.update(done, self._title + note)
+
+    def epoch(self, record: EpochRecord) -> None:
+        """Show one finished epoch; for `Training.on_epoch`."""
+        assert self._bar is not None  # noqa: S101 - an epoch has steps
+        self._bar.message(
+            f"{self._title}epoch {record.epoch}: loss {record.loss:.4f}, accuracy {record.accuracy:.4f}, validation "
+            f"loss {record.val_loss:.4f}, validation accuracy {record.val_accuracy:.4f}, {record.size} px, "
+            f"{duration(record.seconds)}{'  (best so far)' if record.kept else ''}"
+        )
 
 
 def duration(seconds: float) -> str:

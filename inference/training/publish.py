@@ -10,7 +10,8 @@ import numpy as np
 
 from inference import registry
 from inference.networks import NetworkDefinition
-from inference.networks.arrays import named_arrays
+from inference.networks.arrays import assign, named_arrays
+from inference.networks.folding import fold
 from inference.spec import ModelSpec
 from inference.training.calibration import cross_entropy, fit_temperature, rescale
 from inference.training.data import LabelledImages
@@ -27,10 +28,15 @@ class Calibration:
     cross_entropy_after: float
 
 
-def best_network(network: NetworkDefinition, labels: tuple[str, ...], weights: list[np.ndarray]) -> keras.Model:
-    """The network as it will be served: full size, weights rounded as the published file rounds them."""
+def best_network(
+    network: NetworkDefinition, labels: tuple[str, ...], recipe: Recipe, weights: list[np.ndarray]
+) -> keras.Model:
+    """The network as it will be served: full size, without normalisation that only training had, weights rounded as
+    the published file rounds them."""
+    trained = network.build(len(labels), normalised=recipe.normalised)
+    arrays = fold(named_arrays(trained, weights))
     model = network.build(len(labels))
-    model.set_weights([array.astype(np.float16).astype(np.float32) for array in weights])
+    assign(model, {name: array.astype(np.float16).astype(np.float32) for name, array in arrays.items()}, network.name)
     return model
 
 
@@ -53,24 +59,22 @@ def publish(
     recipe: Recipe,
     version: str,
     calibration: Calibration | None,
-    folder: Path = registry.WEIGHTS_DIR,
+    folder: Path,
 ) -> ModelSpec:
-    """Write `<network>-<version>.safetensors` and its manifest, and return the model version."""
-    name = f"{network.name}-{version}"
-    weights_file = f"{name}.safetensors"
-    folder.mkdir(parents=True, exist_ok=True)
-    sha256 = registry.save_arrays(named_arrays(model, model.get_weights()), folder / weights_file)
+    """Install the network as a model version in `folder`, and return it.
+
+    Raises:
+        WeightsError: If the version cannot be a name, or is taken.
+    """
     spec = ModelSpec(
         network=network.name,
         version=version,
-        weights_file=weights_file,
-        weights_sha256=sha256,
-        input_shape=(network.input_size, network.input_size, 3),
+        weights_file="",
+        weights_sha256="",
+        input_shape=(network.input_size, network.input_size, network.channels),
         labels=labels,
         preprocessing=recipe.preprocessing,
         gradcam_layer=network.gradcam_layer,
         temperature=calibration.temperature if calibration else None,
-        card=f"docs/models/{name}.md",
     )
-    registry.write_manifest(spec, folder)
-    return spec
+    return registry.install(spec, named_arrays(model, model.get_weights()), folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass, field
 
@@ -14,17 +15,24 @@ class Recipe:
 
     Attributes:
         name: The name on the command line and in the metrics file.
-        preprocessing: Name in `inference.preprocessing.PREPROCESSINGS`.
+        preprocessing: Name in `inference.preprocessing.NORMALISATIONS`.
         batch_size: Images per step.
+        epoch_images: Images drawn per epoch; None draws as many as there are. Fewer give a checkpoint more often.
         learning_rate: Adam's rate, or its peak when `cosine` is set.
+        weight_decay: Share of the weights taken off per step and unit of rate (Loshchilov and Hutter, ICLR 2019).
         cosine: Warm up linearly over `warmup_epochs`, then fall along a cosine to `final_rate`.
         clip_norm: Largest global gradient norm; None leaves gradients alone.
         label_smoothing: Share of the target spread evenly over the classes.
+        mixup: Parameter of the beta distribution from which pairs of images are mixed (Zhang et al., ICLR 2018); 0
+            mixes none.
         average_decay: Decay per step of the running average of the weights, which is then what is validated and
             kept; None keeps the weights themselves.
         initializer: Keras name of the kernel initialisation.
-        low_resolution: Pixels per side for the first `low_share` of the epochs; None trains at full size throughout.
-        low_share: Share of the epochs spent at low resolution.
+        normalised: Train with batch normalisation that is folded away afterwards, see `inference.networks.folding`.
+        balance: How evenly the groups of images (collections, say) within a class are drawn: 0 draws every image as
+            often, 1 every group; 0.5 draws a group in proportion to the root of its size. Classes are drawn evenly.
+        stages: Pairs of pixels per side and the share of the epochs spent there, in order; the epochs that are left
+            run at the network's own size.
         augmentation: How images are varied.
         late_augmentation: How they are varied after the first `early_share` of the epochs; None changes nothing.
         early_share: See `late_augmentation`.
@@ -33,24 +41,31 @@ class Recipe:
     name: str
     preprocessing: str
     batch_size: int = 32
+    epoch_images: int | None = None
     learning_rate: float = 1e-3
+    weight_decay: float = 0.0
     cosine: bool = False
     warmup_epochs: float = 0.0
     final_rate: float = 1e-5
     clip_norm: float | None = None
     label_smoothing: float = 0.0
+    mixup: float = 0.0
     average_decay: float | None = None
     initializer: str = "glorot_uniform"
-    low_resolution: int | None = None
-    low_share: float = 0.0
+    normalised: bool = False
+    balance: float | None = None
+    stages: tuple[tuple[int, float], ...] = ()
     augmentation: Augmentation = field(default_factory=Augmentation)
     late_augmentation: Augmentation | None = None
     early_share: float = 1.0
 
     def size_at(self, epoch: int, epochs: int, full_size: int) -> int:
         """Input side in pixels of the epoch with this index, counted from 0."""
-        if self.low_resolution is not None and epoch < round(self.low_share * epochs):
-            return self.low_resolution
+        end = 0.0
+        for size, share in self.stages:
+            end += share * epochs
+            if epoch < round(end):
+                return size
         return full_size
 
     def augmentation_at(self, epoch: int, epochs: int) -> Augmentation:
@@ -82,8 +97,7 @@ PROGRESSIVE = Recipe(
     label_smoothing=0.05,
     average_decay=0.997,
     initializer="he_uniform",
-    low_resolution=193,
-    low_share=0.7,
+    stages=((193, 0.7),),
     augmentation=Augmentation(
         rotation_degrees=15.0,
         shift=0.05,
@@ -91,7 +105,7 @@ PROGRESSIVE = Recipe(
         stretch=0.08,
         flip=0.5,
         gamma=(0.75, 1.33),
-        coarse=0.15,
+        sharpness=0.15,
     ),
     # Measured: after six epochs the network still fits the varied images worse than plain ones; from there on
     # more variation only slows it down.
@@ -101,11 +115,51 @@ PROGRESSIVE = Recipe(
         zoom=(0.92, 1.12),
         flip=0.5,
         gamma=(0.85, 1.18),
-        coarse=0.1,
+        sharpness=0.1,
     ),
     early_share=0.3,
 )
 """Standardised input, stronger augmentation, falling rate, averaged weights; first at 193 pixels, which costs 0.54 of
 the arithmetic of 256."""
 
-RECIPES = {recipe.name: recipe for recipe in (AUTHORS, PROGRESSIVE)}
+_VARIED = Augmentation(
+    rotation_degrees=10.0,
+    shift=0.05,
+    zoom=(0.88, 1.18),
+    stretch=0.15,
+    flip=0.5,
+    gamma=(0.7, 1.4),
+    curve=0.25,
+    sharpness=0.6,
+    noise=3.0,
+    field=0.15,
+    local_contrast=0.1,
+    border=0.2,
+    markers=0.2,
+    cutout=0.1,
+)
+
+ROBUST = Recipe(
+    name="robust",
+    preprocessing="squash224-standardise",
+    learning_rate=1e-3,
+    weight_decay=0.02,
+    cosine=True,
+    warmup_epochs=1.0,
+    final_rate=1e-6,
+    clip_norm=1.0,
+    label_smoothing=0.05,
+    average_decay=0.997,
+    initializer="he_uniform",
+    normalised=True,
+    balance=0.5,
+    stages=((64, 0.45), (96, 0.25), (160, 0.2)),
+    augmentation=_VARIED,
+)
+"""Against the source: everything that tells collections apart is varied, and small collections are drawn more often.
+Most epochs run at low resolution, which costs a fifth of the arithmetic."""
+
+ROBUST_COVIDNET8 = dataclasses.replace(ROBUST, name="robust-covidnet8", stages=((193, 0.75),))
+"""`ROBUST` with the resolutions that Covidnet-8 can be trained at."""
+
+RECIPES = {recipe.name: recipe for recipe in (AUTHORS, PROGRESSIVE, ROBUST, ROBUST_COVIDNET8)}

@@ -1,32 +1,46 @@
-"""`manage.py evaluate`: how good a model version is on a labelled folder."""
+"""`manage.py evaluate`: how good a model version or a pipeline is on labelled folders."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from inference import registry
+from inference.pipelines import find_pipeline
 from inference.predictor import Predictor
+from inference.spec import PipelineSpec
 from inference.training import evaluation
 from inference.training.data import DataError, find_files
 from inference.training.progress import ProgressBar
+from inference.training.provenance import provenance, write_evidence
 from portal.errors import DomainError
 
 
 class Command(BaseCommand):
     """Judges every image as a worker would, gate included, and reports the figures with 95 % intervals."""
 
-    help = "Evaluate a model version on a folder with one subfolder per class (JPEG, PNG, DICOM; any size)."
+    help = (
+        "Evaluate a model version or a pipeline on folders with one subfolder per class (JPEG, PNG, DICOM; any size)."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         """See `BaseCommand.add_arguments`."""
-        parser.add_argument("--data", type=Path, required=True, help="folder with one subfolder per class")
-        parser.add_argument("--json", type=Path, help="file for the figures")
-        parser.add_argument("--plots", type=Path, help="folder for confusion.png and roc.png")
-        parser.add_argument("--model", default="covidnet8-1", help="model version (default: %(default)s)")
+        parser.add_argument(
+            "--data", type=Path, required=True, nargs="+", metavar="DIR", help="folders with one subfolder per class"
+        )
+        what = parser.add_mutually_exclusive_group()
+        what.add_argument("--model", default="covidnet8-1", help="model version (default: %(default)s)")
+        what.add_argument("--pipeline", help="pipeline with its weights and thresholds, such as ensemble-1")
+        parser.add_argument(
+            "--evidence",
+            type=Path,
+            metavar="DIR",
+            help="keep figures and plots as DIR/NAME/FOLDER.json and .../FOLDER/",
+        )
+        parser.add_argument("--json", type=Path, metavar="FILE", help="file for the figures of a single folder")
+        parser.add_argument("--plots", type=Path, metavar="DIR", help="folder for the plots of a single folder")
         parser.add_argument("--engine", default="auto", help="engine (default: %(default)s)")
         parser.add_argument("--table", type=Path, help="CSV about the files, with a column path relative to itself")
         parser.add_argument(
@@ -36,52 +50,77 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """See `BaseCommand.handle`."""
+        folders: list[Path] = options["data"]
+        # Resolved, so that "." has a name as well.
+        if len({folder.resolve().name for folder in folders}) < len(folders):
+            raise CommandError("Two of the folders have the same name; evaluate them one at a time.")
+        if len(folders) > 1 and (options["json"] or options["plots"]):
+            raise CommandError("--json and --plots take one folder; --evidence takes several.")
         try:
-            figures = self._evaluate(options)
+            pipeline = _pipeline(options)
+            columns = options["by"] if options["table"] else []
+            groups = {column: evaluation.groups_from_csv(options["table"], column) for column in columns}
+            predictor = Predictor(pipeline, options["engine"])
+            for folder in folders:
+                self._evaluate(predictor, folder, groups, options)
         except (DataError, DomainError, ValueError) as error:
             raise CommandError(str(error)) from error
-        if options["json"]:
-            options["json"].parent.mkdir(parents=True, exist_ok=True)
-            options["json"].write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
-        self.stdout.write(summary(figures))
 
-    def _evaluate(self, options: dict[str, Any]) -> dict[str, Any]:
-        spec = registry.model_spec(options["model"])
-        columns = options["by"] if options["table"] else []
-        groups = {column: evaluation.groups_from_csv(options["table"], column) for column in columns}
-        files = find_files(options["data"], spec.labels)
+    def _evaluate(
+        self, predictor: Predictor, folder: Path, groups: dict[str, dict[Path, str]], options: dict[str, Any]
+    ) -> None:
+        pipeline, name = predictor.pipeline, folder.resolve().name
+        files = find_files(folder, pipeline.labels)
         bar = ProgressBar(len(files.paths), self.stderr)
-        predictor = Predictor(registry.single_model_pipeline(spec), options["engine"])
         outcomes = evaluation.judge_files(predictor, files, bar.update)
-        figures = {
-            "model": spec.name,
-            "weights_sha256": spec.weights_sha256,
-            "temperature": spec.temperature,
-            "gate": predictor.pipeline.gate,
-            "data": options["data"].name,
-        } | evaluation.report(spec.labels, outcomes, options["seed"])
+        figures = {"name": pipeline.key} | provenance(spec for spec, _ in pipeline.members) | {"data": name}
+        figures |= evaluation.about(pipeline, outcomes)
+        figures |= evaluation.report(pipeline.labels, outcomes, options["seed"])
         for column, members in groups.items():
-            figures[f"by_{column}"] = evaluation.report_by_group(spec.labels, outcomes, members)
+            figures[f"by_{column}"] = evaluation.report_by_group(pipeline.labels, outcomes, members)
+        if options["json"]:
+            write_evidence(figures, options["json"])
         if options["plots"]:
             _plot(figures, outcomes, options["plots"])
-        return figures
+        if options["evidence"]:
+            kept = options["evidence"] / pipeline.key
+            write_evidence(figures, kept / f"{name}.json")
+            _plot(figures, outcomes, kept / name)
+        self.stdout.write(summary(figures))
+
+
+def _pipeline(options: dict[str, Any]) -> PipelineSpec:
+    """What is to be evaluated; a model version alone has no thresholds."""
+    if options["pipeline"]:
+        return find_pipeline(options["pipeline"])
+    return registry.single_model_pipeline(registry.model_spec(options["model"]))
 
 
 def summary(figures: dict[str, Any]) -> str:
     """The figures as a few lines for a terminal."""
-    low, high = figures["accuracy_ci95"]
+    calibration, indeterminate = figures["calibration"], figures["indeterminate"]
     lines = [
-        f"{figures['model']} on {figures['images']} of {figures['files']} images",
-        f"accuracy {figures['accuracy']:.4f} (95 % {low:.4f} to {high:.4f}), macro AUC {_number(figures['macro_auc'])}",
+        f"{figures['name']} on {figures['images']} of {figures['files']} images of {figures['data']}",
+        f"accuracy {_with_interval(figures, 'accuracy')}, macro AUC {_number(figures['macro_auc'])}",
+        f"expected calibration error {_with_interval(calibration, 'ece')}, Brier score {calibration['brier']:.4f}, "
+        f"area under risk-coverage {figures['risk_coverage']['aurc']:.4f}",
         f"{'class':<12}{'sens.':>8}{'spec.':>8}{'PPV':>8}{'NPV':>8}{'F1':>8}{'AUC':>8}",
     ]
     for label, row in figures["per_class"].items():
         cells = (row[name] for name in ("sensitivity", "specificity", "ppv", "npv", "f1", "auc"))
         lines.append(f"{label:<12}" + "".join(f"{_number(cell):>8}" for cell in cells))
+    if indeterminate["images"]:
+        accuracy = _number(indeterminate["determinate_accuracy"])
+        lines.append(f"indeterminate: {indeterminate['images']}; accuracy among the others {accuracy}")
     for kind in ("refused", "failed", "unreadable"):
         for code, count in figures[kind].items():
             lines.append(f"{kind}: {count} {code}")
     return "\n".join(lines)
+
+
+def _with_interval(figures: dict[str, Any], name: str) -> str:
+    low, high = figures[f"{name}_ci95"]
+    return f"{figures[name]:.4f} (95 % {low:.4f} to {high:.4f})"
 
 
 def _number(value: float | None) -> str:
@@ -97,3 +136,5 @@ def _plot(figures: dict[str, Any], outcomes: list[evaluation.FileOutcome], folde
     plots.plot_confusion(figures, folder / "confusion.png")
     areas = {label: row["auc"] for label, row in figures["per_class"].items()}
     plots.plot_roc(labels, targets, probabilities, areas, folder / "roc.png")
+    plots.plot_reliability(figures["calibration"], folder / "reliability.png")
+    plots.plot_risk_coverage(figures["risk_coverage"], folder / "risk-coverage.png")

@@ -3,32 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from cases.intake.errors import IntakeError
-from inference.files import read_subject
+from inference import registry
 from inference.networks import NETWORKS, NetworkDefinition
 from inference.training.data import (
     DataError,
     LabelledFiles,
     LabelledImages,
+    class_names,
     find_files,
-    read_images,
     split_off,
 )
+from inference.training.evaluation import groups_from_csv
 from inference.training.precision import PRECISIONS, keras_policy
-from inference.training.progress import ProgressBar, duration
+from inference.training.progress import TrainingScreen
+from inference.training.provenance import provenance, write_evidence
+from inference.training.reading import read_labelled
 from inference.training.recipes import RECIPES, Recipe
-
-if TYPE_CHECKING:
-    from inference.training.loop import EpochRecord, Step
-
-_RUN_FILE = "run.json"
+from inference.training.runfile import claim
+from portal.errors import DomainError
 
 
 class Command(BaseCommand):
@@ -51,13 +49,24 @@ class Command(BaseCommand):
         parser.add_argument("--batch-size", type=int, help="images per step (default: the recipe's, 32)")
         parser.add_argument("--learning-rate", type=float, help="Adam's rate (default: the recipe's)")
         parser.add_argument(
-            "--labels", nargs="+", default=["covid", "normal", "pneumonia"], help="classes, in the order of the outputs"
+            "--labels", nargs="+", help="classes, in the order of the outputs (default: the subfolders, by name)"
         )
         parser.add_argument(
             "--val-fraction", type=float, default=0.2, help="share set aside where there is no val folder"
         )
+        parser.add_argument("--table", type=Path, help="CSV about the files, with a column path relative to itself")
+        parser.add_argument(
+            "--balance-by",
+            default="source",
+            metavar="COLUMN",
+            help="column of --table whose groups a recipe with balance draws evenly (default: %(default)s)",
+        )
+        parser.add_argument(
+            "--init", metavar="imagenet|FILE", help="weights to start from: Keras' public ones, or a file's"
+        )
         parser.add_argument("--precision", default="auto", choices=PRECISIONS, help="arithmetic (default: %(default)s)")
         parser.add_argument("--publish", metavar="VERSION", help="install the best weights as this version")
+        parser.add_argument("--folder", type=Path, help="where to install it (default: the site's own folder)")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """See `BaseCommand.handle`."""
@@ -67,28 +76,16 @@ class Command(BaseCommand):
         if options["epochs"] < 1:
             raise CommandError("--epochs must be at least 1.")
         folder = options["out"] or Path("runs") / network.name
-        labels = tuple(label.lower() for label in options["labels"])
         try:
+            labels = _labels(options)
             recipe = _recipe(options)
-            _claim(folder, network, labels, recipe, resume=options["resume"])
-            train, val = (self._read(files) for files in find_splits(options, labels))
+            about = {"network": network.name, "labels": labels, "recipe": dataclasses.asdict(recipe)}
+            claim(folder, about, resume=options["resume"])
+            groups = groups_from_csv(options["table"], options["balance_by"]) if options["table"] else None
+            train, val = (read_labelled(files, self.stderr, groups) for files in find_splits(options, labels))
             self._train(network, recipe, train, val, folder, options)
-        except DataError as error:
+        except (DataError, DomainError) as error:
             raise CommandError(str(error)) from error
-
-    def _read(self, files: LabelledFiles) -> LabelledImages:
-        bar = ProgressBar(len(files.paths), self.stderr)
-        done = iter(range(1, len(files.paths) + 1))
-
-        def read(path: Path) -> np.ndarray:
-            try:
-                pixels = read_subject(path).pixels
-            except IntakeError as error:
-                raise DataError(f"{path} cannot be used: {error}") from error
-            bar.update(next(done), "read")
-            return pixels
-
-        return read_images(files, read)
 
     def _train(
         self,
@@ -105,47 +102,43 @@ class Command(BaseCommand):
 
         policy = keras_policy(options["precision"])
         keras.config.set_dtype_policy(policy)
-        screen = _Screen(self.stderr)
+        screen = TrainingScreen(self.stderr)
         training = loop.Training(
-            network, recipe, train, val, options["epochs"], options["seed"], folder, screen.step, screen.epoch
+            network=network,
+            recipe=recipe,
+            train=train,
+            val=val,
+            epochs=options["epochs"],
+            seed=options["seed"],
+            folder=folder,
+            initial=_initial(network, recipe, options["init"], len(train.labels)),
+            on_step=screen.step,
+            on_epoch=screen.epoch,
         )
         try:
             history = training.run(resume=options["resume"])
         except checkpoints.CheckpointError as error:
             raise CommandError(str(error)) from error
         keras.config.set_dtype_policy("float32")  # the figures are those of the weights as they will be served
-        model = publish.best_network(network, train.labels, checkpoints.load_best(folder))
+        model = publish.best_network(network, train.labels, recipe, checkpoints.load_best(folder))
         calibration = publish.calibrate(model, recipe, val)
-        figures = results.summarise(training, history, model, calibration, policy)
         plots.plot_curves(history, folder / "curves.png")
+        published = []
         if options["publish"]:
-            spec = publish.publish(model, network, train.labels, recipe, options["publish"], calibration)
-            figures["published"] = {"name": spec.name, "weights_sha256": spec.weights_sha256}
-        (folder / "metrics.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+            target = options["folder"] or registry.own_folder()
+            published.append(
+                publish.publish(model, network, train.labels, recipe, options["publish"], calibration, target)
+            )
+        figures = results.summarise(training, history, model, calibration, policy)
+        write_evidence(provenance(published) | {"initial": options["init"]} | figures, folder / "training.json")
         self.stdout.write(f"Best validation accuracy {figures['val']['accuracy']:.4f}; results are in {folder}.")
 
 
-class _Screen:
-    """The progress bar over all epochs, and a line for each finished one."""
-
-    def __init__(self, stream: Any):
-        self._stream = stream
-        self._bar: ProgressBar | None = None
-
-    def step(self, step: Step) -> None:
-        done = step.epoch * step.steps + step.step
-        if self._bar is None:
-            self._bar = ProgressBar(step.epochs * step.steps, self._stream, done=done - 1)
-        note = f"epoch {step.epoch + 1}/{step.epochs}  loss {step.loss:.4f}  accuracy {step.accuracy:.4f}"
-        self._bar.update(done, note)
-
-    def epoch(self, record: EpochRecord) -> None:
-        assert self._bar is not None  # noqa: S101 - an epoch has steps
-        self._bar.message(
-            f"epoch {record.epoch}: loss {record.loss:.4f}, accuracy {record.accuracy:.4f}, validation loss "
-            f"{record.val_loss:.4f}, validation accuracy {record.val_accuracy:.4f}, {record.size} px, "
-            f"{duration(record.seconds)}{'  (best so far)' if record.kept else ''}"
-        )
+def _labels(options: dict[str, Any]) -> tuple[str, ...]:
+    """Classes in the order of the outputs, in lower case."""
+    data: Path = options["data"]
+    names = options["labels"] or class_names(data / "train" if (data / "train").is_dir() else data)
+    return tuple(label.lower() for label in names)
 
 
 def find_splits(options: dict[str, Any], labels: tuple[str, ...]) -> tuple[LabelledFiles, LabelledFiles]:
@@ -170,21 +163,12 @@ def _recipe(options: dict[str, Any]) -> Recipe:
     return dataclasses.replace(recipe, **changes)
 
 
-def _claim(folder: Path, network: NetworkDefinition, labels: tuple[str, ...], recipe: Recipe, *, resume: bool) -> None:
-    """Make the run folder, or check that what is in it is the run to go on with.
+def _initial(
+    network: NetworkDefinition, recipe: Recipe, source: str | None, classes: int
+) -> dict[str, np.ndarray] | None:
+    """Named arrays to start from, as the recipe builds the network; None without --init."""
+    if source is None:
+        return None
+    from inference.training.initial import initial_arrays
 
-    Raises:
-        DataError: If a run would be overwritten, or continued as another network, other labels or another recipe.
-    """
-    about = json.loads(json.dumps({"network": network.name, "labels": labels, "recipe": dataclasses.asdict(recipe)}))
-    path = folder / _RUN_FILE
-    if resume:
-        if not path.is_file():
-            raise DataError(f"There is no training in {folder} to resume.")
-        if json.loads(path.read_text(encoding="utf-8")) != about:
-            raise DataError(f"The training in {folder} has another network, other labels or another recipe.")
-        return
-    if path.exists():
-        raise DataError(f"{folder} holds a training already: give --resume, or another --out.")
-    folder.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+    return initial_arrays(network, source, classes, initializer=recipe.initializer, normalised=recipe.normalised)

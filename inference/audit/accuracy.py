@@ -1,0 +1,98 @@
+"""How right the model is on the unaltered images: in all, by source, by age group, and where source says nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from inference.audit.data import AuditSet
+from inference.training.metrics import BOOTSTRAP_RESAMPLES, evaluation, percentiles, wilson
+
+
+def measure(data: AuditSet, probabilities: np.ndarray, seed: int) -> dict[str, Any]:
+    """All figures on the unaltered images.
+
+    Args:
+        data: The images.
+        probabilities: float (n, classes).
+        seed: Seed of the bootstrap.
+    """
+    right = probabilities.argmax(axis=1) == data.targets
+    figures = evaluation(data.labels, data.targets, probabilities, seed)
+    kept = ("images", "accuracy", "accuracy_ci95", "macro_auc", "macro_auc_ci95", "confusion_matrix")
+    return {name: figures[name] for name in kept} | {
+        **balanced(right, data.targets, seed),
+        "by_source": _by_group(data, right, data.sources),
+        "by_age_group": _by_group(data, right, data.age_groups),
+        "within_source": _within_source(data, probabilities, right, seed),
+    }
+
+
+def accuracy(right: np.ndarray) -> dict[str, Any]:
+    """Images, accuracy and its Wilson interval, from bool (n,)."""
+    hits = int(right.sum())
+    return {"images": len(right), "accuracy": hits / len(right), "accuracy_ci95": wilson(hits, len(right))}
+
+
+def balanced(right: np.ndarray, groups: np.ndarray, seed: int) -> dict[str, Any]:
+    """Mean over the groups of the share that is right; chance is 1 / groups, whatever their sizes.
+
+    Args:
+        right: bool (n,).
+        groups: int (n,), from 0, none of them empty.
+        seed: Seed of the bootstrap over images within their groups, in which hits are binomial.
+    """
+    counts = np.bincount(groups)
+    shares = np.bincount(groups, weights=right) / counts
+    samples = np.random.default_rng(seed).binomial(counts, shares, size=(BOOTSTRAP_RESAMPLES, len(counts))) / counts
+    return {
+        "balanced_accuracy": float(shares.mean()),
+        "balanced_accuracy_ci95": percentiles(samples.mean(axis=1).tolist()),
+    }
+
+
+def by_class(data: AuditSet, right: np.ndarray) -> dict[str, dict[str, Any]]:
+    """Accuracy within every class that has images; that is the class's sensitivity."""
+    return {
+        label: accuracy(right[data.targets == target])
+        for target, label in enumerate(data.labels)
+        if (data.targets == target).any()
+    }
+
+
+def _by_group(data: AuditSet, right: np.ndarray, groups: np.ndarray) -> dict[str, dict[str, Any]]:
+    results = {}
+    for group in np.unique(groups):
+        inside = groups == group
+        results[str(group)] = accuracy(right[inside]) | {"by_class": by_class(data.subset(inside), right[inside])}
+    return results
+
+
+def _within_source(
+    data: AuditSet, probabilities: np.ndarray, right: np.ndarray, seed: int
+) -> dict[str, dict[str, Any]]:
+    """Sources with several classes: there the source cannot give the class away.
+
+    Accuracy is that of the model as served, which may also name a class that the source does not hold; the AUC asks how
+    well the classes that it does hold are told apart.
+    """
+    results = {}
+    for source in np.unique(data.sources):
+        inside = data.sources == source
+        held = np.unique(data.targets[inside])
+        if len(held) < 2:
+            continue
+        shares = probabilities[inside][:, held].astype(np.float64)
+        shares = np.maximum(shares, 1e-12)  # all of an image's probability may lie on the other classes
+        labels = tuple(data.labels[target] for target in held)
+        figures = evaluation(
+            labels, np.searchsorted(held, data.targets[inside]), shares / shares.sum(axis=1, keepdims=True), seed
+        )
+        results[str(source)] = accuracy(right[inside]) | {
+            "classes": list(labels),
+            "age_groups": [str(group) for group in np.unique(data.age_groups[inside])],
+            "macro_auc": figures["macro_auc"],
+            "macro_auc_ci95": figures["macro_auc_ci95"],
+        }
+    return results

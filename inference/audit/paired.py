@@ -1,0 +1,94 @@
+"""The same images judged twice: what is lost, what is kept, and how sure that is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from inference.training.metrics import BOOTSTRAP_RESAMPLES, auc, evaluation, percentiles, wilson
+
+
+def compare(
+    labels: tuple[str, ...], targets: np.ndarray, before: np.ndarray, after: np.ndarray, seed: int
+) -> dict[str, Any]:
+    """Figures of altered images against the unaltered ones.
+
+    `kept` is the share that is left of what the model achieves above chance, from balanced accuracies (the mean over
+    the classes of the share that is right): (after - chance) / (before - chance) with chance 1 / classes. Balanced,
+    because a model that names one class whatever it sees must come out at chance also where classes differ in size.
+
+    `kept_ranking` is the same for the macro AUC, whose chance is 0.5: a network that paint throws off may name one
+    class for all, and yet rank the images by what is left to see. Its interval is the second AUC's, the first as given.
+
+    Args:
+        labels: Class names.
+        targets: int (n,); every class occurs.
+        before: float (n, classes), probabilities for the unaltered images.
+        after: float (n, classes), for the altered ones.
+        seed: Seed of the bootstrap, which resamples images, both judgements together, within their classes.
+
+    Returns:
+        Figures for JSON; what is kept is None where the model is not better than chance to begin with.
+        `commonest_answer` is the share of altered images that get the class named most. Near 1 the change threw the
+        network off: accuracy is then at chance whatever it goes by.
+    """
+    figures = evaluation(labels, targets, after, seed)
+    areas = np.array([auc(targets == index, before[:, index]) for index in range(len(labels))])
+    ranked, low, high = (area - 0.5 for area in (figures["macro_auc"], *figures["macro_auc_ci95"]))
+    ranked_before = float(areas.mean()) - 0.5
+    first, second = before.argmax(axis=1), after.argmax(axis=1)
+    changed = int((first != second).sum())
+    counts = _outcomes(targets, first == targets, second == targets)
+    samples = _resampled(counts, seed)
+    drop = _drop(counts[np.newaxis])
+    kept = _kept(counts[np.newaxis])
+    kept_samples = _kept(samples)
+    return {
+        **{name: figures[name] for name in ("accuracy", "accuracy_ci95", "macro_auc", "macro_auc_ci95")},
+        "drop": float(drop[0]),
+        "drop_ci95": percentiles(_drop(samples).tolist()),
+        "kept": _number(kept[0]),
+        "kept_ci95": percentiles([_number(value) for value in kept_samples]),
+        "kept_ranking": ranked / ranked_before if ranked_before > 0 else None,
+        "kept_ranking_ci95": (low / ranked_before, high / ranked_before) if ranked_before > 0 else None,
+        "commonest_answer": float(np.bincount(second).max() / len(targets)),
+        "changed": changed / len(targets),
+        "changed_ci95": wilson(changed, len(targets)),
+        "confusion_matrix": figures["confusion_matrix"],
+    }
+
+
+def _outcomes(targets: np.ndarray, before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """Count images by class and by what was right: neither, only after, only before, both; int64 (classes, 4)."""
+    kinds = 2 * before.astype(np.int64) + after
+    classes = range(int(targets.max()) + 1)
+    return np.stack([np.bincount(kinds[targets == target], minlength=4) for target in classes])
+
+
+def _resampled(counts: np.ndarray, seed: int) -> np.ndarray:
+    """Bootstrap resamples of these counts, int64 (resamples, classes, 4).
+
+    Drawing n images with replacement and counting their kinds is one multinomial draw.
+    """
+    rng = np.random.default_rng(seed)
+    rows = [rng.multinomial(row.sum(), row / row.sum(), size=BOOTSTRAP_RESAMPLES) for row in counts]
+    return np.stack(rows, axis=1)
+
+
+def _drop(counts: np.ndarray) -> np.ndarray:
+    """Loss of accuracy, float64 (resamples,)."""
+    return (counts[..., 2] - counts[..., 1]).sum(axis=1) / counts.sum(axis=(1, 2))
+
+
+def _kept(counts: np.ndarray) -> np.ndarray:
+    """Share kept of what is above chance, float64 (resamples,); NaN where nothing was above it."""
+    sizes = counts.sum(axis=2)
+    chance = 1 / counts.shape[1]
+    before = ((counts[..., 2] + counts[..., 3]) / sizes).mean(axis=1) - chance
+    after = ((counts[..., 1] + counts[..., 3]) / sizes).mean(axis=1) - chance
+    return np.divide(after, before, out=np.full(len(before), np.nan), where=before > 0)
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)

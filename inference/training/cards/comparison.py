@@ -1,0 +1,87 @@
+"""All models side by side, as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from inference.training.cards.evidence import ADULT_SOURCE, Described, adult_only
+from inference.training.cards.files import weights_file
+from inference.training.cards.page import title
+from inference.training.cards.results import determinate, indeterminate
+from inference.training.cards.words import NOT_MEASURED, table, with_interval
+
+_INTRODUCTION = (
+    "Every figure here is made by a command and kept as JSON with commit, SHA-256 of the weights, day and command line "
+    "in the folder of its model: `training.json` (`train`), `val.json` and `test.json` with pictures (`evaluate`), "
+    "`audit.json` (`audit_model`), `fit.json` (`fit_pipeline`). In brackets 95 % intervals."
+)
+
+
+def comparison(models: Sequence[Described]) -> str:
+    """The table page of the evidence folder."""
+    lines = [
+        "[//]: # (Written by `manage.py model_card --all`; do not edit.)",
+        "",
+        "# Evidence",
+        _INTRODUCTION,
+        "",
+        "## Accuracy and separation",
+        *table(
+            ["Model", "Accuracy, validation", "Accuracy, test", "Macro AUC, validation", "Macro AUC, test"],
+            [
+                [
+                    _link(model),
+                    *(_of(model, split, name) for name in ("accuracy", "macro_auc") for split in ("val", "test")),
+                ]
+                for model in models
+            ],
+        ),
+        "## Calibration and knowing when not to answer",
+        *table(
+            ["Model", "ECE, validation", "ECE, test", "AURC, test", "Indeterminate, test", "Accuracy of the others"],
+            [_certainty(model) for model in models],
+        ),
+        "## What it looks at",
+        *table(
+            ["Model", f"Adult-only ({ADULT_SOURCE})", "Lungs blacked out", "Only the border left", "Audit"],
+            [_audited(model) for model in models],
+        ),
+        "## Size",
+        *table(["Model", "Members", "Parameters", "Weights files"], [_size(model) for model in models]),
+        "Adult-only is accuracy over all normal and pneumonia images of that source, validation and test together. "
+        "Lungs blacked out and only the border left are accuracies of the audit: the nearer to chance the better.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _link(model: Described) -> str:
+    return f"[{title(model)}](../models/{model.name}.md)"
+
+
+def _of(model: Described, split: str, name: str) -> str:
+    return with_interval(getattr(model.evidence, split), name)
+
+
+def _certainty(model: Described) -> list[str]:
+    val, test = model.evidence.val or {}, model.evidence.test or {}
+    return [
+        _link(model),
+        *(with_interval(figures.get("calibration"), "ece") for figures in (val, test)),
+        with_interval(test.get("risk_coverage"), "aurc", 4),
+        *((indeterminate(test), determinate(test)) if test else (NOT_MEASURED, NOT_MEASURED)),
+    ]
+
+
+def _audited(model: Described) -> list[str]:
+    audit: dict[str, Any] = model.evidence.audit or {}
+    hidden = audit.get("occlusion", {})
+    accuracies = [with_interval(hidden.get(name), "accuracy") for name in ("lungs_black", "border_only")]
+    verdict = {"pass": "passed", "fail": "failed"}.get(audit.get("verdict", ""), NOT_MEASURED)
+    return [_link(model), with_interval(adult_only(model.evidence), "accuracy"), *accuracies, verdict]
+
+
+def _size(model: Described) -> list[str]:
+    files = [weights_file(spec) for spec in model.members]
+    parameters, size = sum(file.parameters for file in files), sum(file.size_bytes for file in files)
+    return [_link(model), ", ".join(spec.name for spec in model.members), f"{parameters:,}", f"{size / 1e6:.1f} MB"]

@@ -1,0 +1,27 @@
+"""A training from beginning to end, for whoever needs the network rather than the run."""
+
+from __future__ import annotations
+
+import keras
+
+from inference.training import checkpoints
+from inference.training.loop import Training
+from inference.training.precision import keras_policy
+from inference.training.publish import best_network
+
+
+def train_to_end(training: Training, *, precision: str = "auto") -> keras.Model:
+    """Run a training, or what is left of it, and return its best network as it would be served, in float32.
+
+    Args:
+        training: What to train; a checkpoint in its folder is gone on with.
+        precision: One of `inference.training.precision.PRECISIONS`.
+    """
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(keras_policy(precision))
+    try:
+        training.run(resume=checkpoints.exists(training.folder))
+    finally:
+        keras.config.set_dtype_policy(policy)
+    best = checkpoints.load_best(training.folder)
+    return best_network(training.network, training.train.labels, training.recipe, best)
