@@ -6,7 +6,8 @@ import django_filters
 from django import forms
 from django.db.models import Exists, OuterRef, Q, TextChoices
 
-from cases.models import AiStatus, Case, Priority, ReadLabel, Review
+from cases import labels
+from cases.models import AiStatus, Case, Priority, Review
 from cases.models.cases import CaseQuerySet
 
 
@@ -19,10 +20,6 @@ class Tab(TextChoices):
     ALL = "all", "All"
 
 
-# The classes that a reader and a model share; the row itself shows whatever label its prediction has.
-AI_LABELS = [choice for choice in ReadLabel.choices if choice[0] not in {ReadLabel.OTHER, ReadLabel.NOT_DIAGNOSTIC}]
-
-
 class WorklistFilter(django_filters.FilterSet):
     status = django_filters.ChoiceFilter(
         choices=Tab.choices, method="in_tab", empty_label=None, widget=forms.HiddenInput, label="Status"
@@ -31,9 +28,7 @@ class WorklistFilter(django_filters.FilterSet):
     ai = django_filters.ChoiceFilter(
         field_name="ai_status", choices=AiStatus.choices, empty_label="Any AI status", label="AI status"
     )
-    label = django_filters.ChoiceFilter(
-        field_name="ai_label", choices=AI_LABELS, empty_label="Any AI label", label="AI label"
-    )
+    label = django_filters.ChoiceFilter(field_name="ai_label", empty_label="Any AI label", label="AI label")
     q = django_filters.CharFilter(
         method="found",
         label="Search",
@@ -49,6 +44,7 @@ class WorklistFilter(django_filters.FilterSet):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
+        self.filters["label"].extra["choices"] = [(code, labels.title(code)) for code in labels.classes()]
         for name, field in self.form.fields.items():
             field.widget.attrs["class"] = "form-control" if name == "q" else "form-select"
 

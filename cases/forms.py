@@ -6,7 +6,8 @@ from django import forms
 from django.core.files.uploadedfile import UploadedFile
 from django.utils import timezone
 
-from cases.models import Case, LabResult, Patient, Priority, ReadLabel, Review, Sex
+from cases import labels
+from cases.models import Case, LabResult, Patient, Priority, Review, Sex
 from cases.services import CaseDetails, PatientDetails
 
 
@@ -22,8 +23,8 @@ class DayInput(forms.DateInput):
 class ReviewForm(forms.Form):
     """A reader's read. Everything may be blank in a draft; what a signature needs is checked when signing."""
 
-    first_impression = forms.ChoiceField(choices=ReadLabel.choices, required=False, widget=forms.RadioSelect)
-    final_label = forms.ChoiceField(choices=ReadLabel.choices, required=False, widget=forms.RadioSelect)
+    first_impression = forms.ChoiceField(required=False, widget=forms.RadioSelect)
+    final_label = forms.ChoiceField(required=False, widget=forms.RadioSelect)
     findings = forms.CharField(
         required=False,
         max_length=10_000,
@@ -31,11 +32,18 @@ class ReviewForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 6, "class": "form-control", "placeholder": "What do you see?"}),
     )
 
+    def __init__(self, *args, case: Case, **kwargs):
+        super().__init__(*args, **kwargs)
+        choices = [(code, labels.title(code)) for code in labels.read_labels(case)]
+        for name in ("first_impression", "final_label"):
+            field: forms.ChoiceField = self.fields[name]  # type: ignore[assignment]
+            field.choices = choices
+
     @classmethod
-    def of(cls, review: Review | None) -> ReviewForm:
+    def of(cls, case: Case, review: Review | None) -> ReviewForm:
         if review is None:
-            return cls()
-        return cls(initial={name: getattr(review, name) for name in cls.base_fields})
+            return cls(case=case)
+        return cls(case=case, initial={name: getattr(review, name) for name in cls.base_fields})
 
 
 class LabResultForm(forms.ModelForm):

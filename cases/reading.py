@@ -8,6 +8,7 @@ from django.db import connection, transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from cases.labels import OTHER, read_labels
 from cases.models import Case, Review
 from cases.services import InvalidDetails
 from portal.accounts.access import Action
@@ -100,8 +101,15 @@ def save_review(*, case: Case, reader, first_impression="", final_label="", find
     """Keeps what the reader has typed so far, claiming the case if it is free.
 
     The first impression is written once: a later one does not replace it.
+
+    Raises:
+        InvalidDetails: A label that is neither a class of the case's models nor one of the reader's own answers.
+        ClaimedByAnother, AlreadySigned: See ``claim_case``.
     """
     claim_case(case=case, reader=reader, request=request)
+    known = {"", *read_labels(case)}
+    if not {first_impression, final_label} <= known:
+        raise InvalidDetails("This label is not one that the case can have.", remedy="Choose one of those offered.")
     review, _ = Review.objects.get_or_create(case_id=case.pk, reader=reader, signed_at=None)
     if first_impression and not review.first_impression:
         review.first_impression = first_impression
@@ -121,7 +129,7 @@ def check_signable(final_label: str, findings: str) -> None:
     """
     if not final_label:
         raise InvalidDetails("The final label is missing.", remedy="Choose one, then sign.")
-    if final_label == "other" and not findings.strip():
+    if final_label == OTHER and not findings.strip():
         raise InvalidDetails('"Other" needs a word on what it is.', remedy="Describe it in the findings, then sign.")
 
 

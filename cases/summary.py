@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from django.db import transaction
 
+from cases.labels import REASSURING
 from cases.models import AiStatus, Case
 
 
@@ -37,24 +38,26 @@ def show_ai_outcome(case_id: int, outcomes_of: Callable[[int], Sequence[AiOutcom
 
 
 def summarise(outcomes: Sequence[AiOutcome]) -> AiOutcome:
-    """One outcome for a case: unfinished before finished, a reading before a refusal before a failure.
+    """One outcome for a case: unfinished before finished, a reading before a failure before a refusal.
 
-    Among readings the one that is least likely normal stands for the case, so that no suspicious image hides
-    behind an unsuspicious one.
+    Among readings the least reassuring one stands for the case, so that no suspicious image hides behind an
+    unsuspicious one, and an indeterminate one hides behind none that says "normal".
     """
     for status in (AiStatus.RUNNING, AiStatus.QUEUED):
         if any(outcome.status is status for outcome in outcomes):
             return AiOutcome(status)
-    ready = [outcome for outcome in outcomes if outcome.status is AiStatus.READY]
-    if ready:
-        return max(ready, key=_suspicion)
+    read = [outcome for outcome in outcomes if outcome.status in {AiStatus.READY, AiStatus.INDETERMINATE}]
+    if read:
+        return max(read, key=_suspicion)
     for status in (AiStatus.FAILED, AiStatus.REFUSED):
         if any(outcome.status is status for outcome in outcomes):
             return AiOutcome(status)
     return AiOutcome(AiStatus.OFF)
 
 
-def _suspicion(outcome: AiOutcome) -> tuple[bool, float]:
+def _suspicion(outcome: AiOutcome) -> tuple[int, float]:
     """Rises with how little reassuring a reading is."""
+    if outcome.status is AiStatus.INDETERMINATE:
+        return 1, 0.0
     probability = outcome.probability or 0.0
-    return (True, probability) if outcome.label != "normal" else (False, -probability)
+    return (0, -probability) if outcome.label == REASSURING else (2, probability)

@@ -11,7 +11,13 @@ from portal.audit.services import record
 
 @transaction.atomic
 def activate_pipeline(pipeline: Pipeline, *, actor, request=None) -> Pipeline:
-    """Makes ``pipeline`` the one that judges; the one that did is retired. Runs that are queued already keep theirs."""
+    """Makes ``pipeline`` the one that judges; the one that did is retired. Runs that are queued already keep theirs.
+
+    Args:
+        pipeline: Any registered pipeline.
+        actor: Who decided it; None for a command at the console. The audit trail keeps either.
+        request: The HTTP request, if there is one.
+    """
     locked = {row.pk: row for row in Pipeline.objects.select_for_update().order_by("pk")}
     pipeline = locked[pipeline.pk]
     if pipeline.status == Pipeline.Status.ACTIVE:

@@ -44,7 +44,7 @@ class ModelVersionAdmin(ReadOnlyAdmin):
 class PipelineAdmin(ReadOnlyAdmin):
     """Pipelines come from shipped manifests; which of them judges is decided here."""
 
-    list_display = ["name", "version", "status", "registered_at"]
+    list_display = ["name", "version", "status", "indeterminate_below", "disagreement_above", "registered_at"]
     list_filter = ["status"]
     search_fields = ["uid", "name"]
     inlines = [PipelineMemberInline]

@@ -1,37 +1,60 @@
-"""Brings what is shipped in ``inference/weights`` into the database, and a pipeline of the database to the workers."""
+"""Brings model versions and pipelines from their manifests into the database, and a pipeline from there to workers."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from django.db import transaction
 
-from inference import registry
+from inference import pipelines, registry
+from inference.activation import activate_pipeline
+from inference.errors import WeightsError
 from inference.models import ModelVersion, Network, Pipeline, PipelineMember
 from inference.networks import NETWORKS
 from inference.spec import ModelSpec, PipelineSpec
 
 
-@transaction.atomic
-def register_shipped_models() -> list[ModelVersion]:
-    """Registers every manifest once, and makes a pipeline of the newest Covidnet-8 active if none is.
+@dataclass(frozen=True)
+class Registration:
+    """What a registration found.
 
-    Returns:
-        The model versions that were new.
+    Attributes:
+        versions: The model versions that were new.
+        pipelines: The pipelines that were new.
+        active: The pipeline that judges.
+        default: The one that a new installation starts with; a site that runs keeps its own until somebody decides.
+    """
+
+    versions: list[ModelVersion]
+    pipelines: list[Pipeline]
+    active: Pipeline
+    default: Pipeline
+
+
+@transaction.atomic
+def register_shipped_models() -> Registration:
+    """Registers every manifest once: shipped ones and the site's own. Makes the default pipeline active if none is.
+
+    A model version that no pipeline manifest is named after gets a pipeline of its own, so that it can be made active.
 
     Raises:
-        WeightsError: A manifest is not complete, or a registered version now has other weights.
+        WeightsError: A manifest is not complete, or a registered version or pipeline is now another one.
     """
-    added = []
-    for spec in registry.model_specs().values():
-        version, created = _register(spec)
-        if created:
-            added.append(version)
-            pipeline = registry.single_model_pipeline(spec)
-            _register_pipeline(pipeline, version)
-    return added
+    versions = [version for spec in registry.model_specs().values() if (version := _register(spec))]
+    specs = pipelines.pipeline_specs()
+    for version in versions:
+        specs.setdefault(version.key, registry.single_model_pipeline(registry.model_spec(version.key)))
+    added = [pipeline for spec in specs.values() if (pipeline := _register_pipeline(spec))]
+    spec = pipelines.default_pipeline()
+    default = Pipeline.objects.get(name=spec.name, version=spec.version)
+    active = Pipeline.objects.filter(status=Pipeline.Status.ACTIVE).first() or activate_pipeline(default, actor=None)
+    return Registration(versions, added, active, default)
 
 
-def _register(spec: ModelSpec) -> tuple[ModelVersion, bool]:
+def _register(spec: ModelSpec) -> ModelVersion | None:
+    """The model version if it is new. Of a known one the card follows the file: evidence may come after the weights."""
     network, _ = Network.objects.get_or_create(name=spec.network, defaults={"title": NETWORKS[spec.network].title})
+    card = registry.card_of(spec)
     version, created = ModelVersion.objects.get_or_create(
         network=network,
         version=spec.version,
@@ -40,23 +63,40 @@ def _register(spec: ModelSpec) -> tuple[ModelVersion, bool]:
             "labels": list(spec.labels),
             "is_calibrated": spec.temperature is not None,
             "manifest": registry.manifest_of(spec),
-            "card": registry.card_of(spec),
+            "card": card,
         },
     )
     if version.weights_sha256 != spec.weights_sha256:
-        raise registry.WeightsError(f"{spec.name} is registered with other weights.", remedy="Give it a new version.")
-    return version, created
+        raise WeightsError(f"{spec.name} is registered with other weights.", remedy="Give it a new version.")
+    if version.card != card:
+        version.card = card
+        version.save(update_fields=["card"])
+    return version if created else None
 
 
-def _register_pipeline(spec: PipelineSpec, version: ModelVersion) -> None:
-    active = Pipeline.objects.filter(status=Pipeline.Status.ACTIVE)
-    pipeline = Pipeline.objects.create(
+def _register_pipeline(spec: PipelineSpec) -> Pipeline | None:
+    """The pipeline if it is new, retired: making it active is somebody's decision."""
+    pipeline, created = Pipeline.objects.get_or_create(
         name=spec.name,
         version=spec.version,
-        gate_version=spec.gate,
-        status=Pipeline.Status.RETIRED if active.exists() else Pipeline.Status.ACTIVE,
+        defaults={
+            "gate_version": spec.gate,
+            "temperature": spec.temperature,
+            "indeterminate_below": spec.indeterminate_below,
+            "disagreement_above": spec.disagreement_above,
+            "status": Pipeline.Status.RETIRED,
+        },
     )
-    PipelineMember.objects.create(pipeline=pipeline, model_version=version, position=0)
+    if created:
+        for position, (model, weight) in enumerate(spec.members):
+            version = ModelVersion.objects.get(network__name=model.network, version=model.version)
+            PipelineMember.objects.create(pipeline=pipeline, model_version=version, position=position, weight=weight)
+        return pipeline
+    if pipeline_spec(pipeline) != spec:
+        raise WeightsError(
+            f"The pipeline {spec.key} is registered with other members or thresholds.", remedy="Give it a new version."
+        )
+    return None
 
 
 def pipeline_spec(pipeline: Pipeline) -> PipelineSpec:
@@ -70,8 +110,14 @@ def pipeline_spec(pipeline: Pipeline) -> PipelineSpec:
         version = membership.model_version
         spec = registry.model_spec(version.key)
         if spec.weights_sha256 != version.weights_sha256:
-            raise registry.WeightsError(f"The manifest of {version.key} names other weights than were registered.")
+            raise WeightsError(f"The manifest of {version.key} names other weights than were registered.")
         members.append((spec, membership.weight))
     return PipelineSpec(
-        name=pipeline.name, version=pipeline.version, members=tuple(members), gate=pipeline.gate_version
+        name=pipeline.name,
+        version=pipeline.version,
+        members=tuple(members),
+        gate=pipeline.gate_version,
+        temperature=pipeline.temperature,
+        indeterminate_below=pipeline.indeterminate_below,
+        disagreement_above=pipeline.disagreement_above,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 import numpy as np
 
@@ -53,6 +54,14 @@ class MemberOutput:
     heatmaps: dict[str, Heatmap] = field(default_factory=dict)
 
 
+class Doubt(StrEnum):
+    """Why a prediction names no class: its reader should know before they look at any number."""
+
+    NONE = ""
+    LOW_PROBABILITY = "low_probability"
+    DISAGREEMENT = "disagreement"
+
+
 @dataclass(frozen=True)
 class Judgement:
     """A prediction.
@@ -62,12 +71,16 @@ class Judgement:
         probabilities: float64 (classes,), summing to 1.
         calibrated: Whether every member's scores were calibrated on validation data.
         members: Each member's own output, in the pipeline's order.
+        spread: How far the members are apart, see `inference.ensemble.spread`.
+        doubt: Why the judgement is indeterminate; it keeps its probabilities and heatmaps all the same.
     """
 
     labels: tuple[str, ...]
     probabilities: np.ndarray
     calibrated: bool
     members: tuple[MemberOutput, ...]
+    spread: float = 0.0
+    doubt: Doubt = Doubt.NONE
 
     @property
     def label(self) -> str:
@@ -78,6 +91,11 @@ class Judgement:
     def top_probability(self) -> float:
         """Probability of `label`."""
         return float(np.max(self.probabilities))
+
+    @property
+    def is_indeterminate(self) -> bool:
+        """Whether the pipeline is too unsure to name a class."""
+        return self.doubt is not Doubt.NONE
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,10 @@ from typing import Literal
 
 import numpy as np
 
-from inference import gate, registry
+from inference import registry
 from inference.engines import LoadedModel, get_engine
 from inference.ensemble import combine
+from inference.gate import get_gate
 from inference.gradcam import gradcam, on_frame
 from inference.outcomes import Failed, Heatmap, Judgement, MemberOutput, Refused, Subject
 from inference.preprocessing import preprocess
@@ -47,14 +48,14 @@ class Predictor:
     """
 
     def __init__(self, pipeline: PipelineSpec, engine_name: str = "auto", loader: Loader = load_model):
-        if pipeline.gate != gate.VERSION:
-            raise ValueError(f"Expected a pipeline with gate {gate.VERSION}, got gate {pipeline.gate!r}.")
         self.pipeline = pipeline
+        self._gate = get_gate(pipeline.gate)
         self._engine_name = engine_name
         self._loader = loader
 
     def warm_up(self) -> None:
-        """Load every member and run it once, so that the first case does not wait for it."""
+        """Load the gate and every member and run it once, so that the first case does not wait for it."""
+        self._gate.warm_up()
         for spec, _ in self.pipeline.members:
             blank = np.zeros((1, *spec.input_shape), np.float32)
             model = self._loader(spec, self._engine_name)
@@ -63,22 +64,25 @@ class Predictor:
             model.gradient(activations, np.zeros(1, np.int64))
 
     def predict(
-        self, subjects: Sequence[Subject], heatmaps: HeatmapChoice = "all"
+        self, subjects: Sequence[Subject], heatmaps: HeatmapChoice = "all", *, gated: bool = True
     ) -> list[Judgement | Refused | Failed]:
         """Judge radiographs.
 
         Args:
             subjects: The radiographs.
             heatmaps: Grad-CAM maps of every class, of each member's predicted class, or none.
+            gated: False judges what the gate would refuse as well; only for tools that alter images on purpose.
 
         Returns:
             One outcome per subject, in the same order. A refused one has no class, score or heatmap. A subject for
             which any member gave unusable numbers is Failed; the others of the batch are not touched by it.
 
         Raises:
-            WeightsError: If a member's weights cannot be used.
+            WeightsError: If a member's weights, or those of the gate, cannot be used.
         """
-        outcomes: list[Judgement | Refused | Failed | None] = [gate.assess(subject) for subject in subjects]
+        outcomes: list[Judgement | Refused | Failed | None] = [
+            self._gate.assess(subject) if gated else None for subject in subjects
+        ]
         eligible = [index for index, outcome in enumerate(outcomes) if outcome is None]
         for start in range(0, len(eligible), BATCH_SIZE):
             indices = eligible[start : start + BATCH_SIZE]
@@ -92,11 +96,18 @@ class Predictor:
             _outputs(spec, weight, self._loader(spec, self._engine_name), images, heatmaps)
             for spec, weight in self.pipeline.members
         ]
-        judged: list[Judgement | Failed] = []
-        for outputs in zip(*by_member, strict=True):
-            usable = [output for output in outputs if output is not None]
-            judged.append(combine(usable) if len(usable) == len(outputs) else UNUSABLE_OUTPUT)
-        return judged
+        return [self._combined(outputs) for outputs in zip(*by_member, strict=True)]
+
+    def _combined(self, outputs: Sequence[MemberOutput | None]) -> Judgement | Failed:
+        usable = [output for output in outputs if output is not None]
+        if len(usable) < len(outputs):
+            return UNUSABLE_OUTPUT
+        return combine(
+            usable,
+            temperature=self.pipeline.temperature,
+            indeterminate_below=self.pipeline.indeterminate_below,
+            disagreement_above=self.pipeline.disagreement_above,
+        )
 
 
 def softmax(logits: np.ndarray, temperature: float | None = None) -> np.ndarray:
@@ -110,7 +121,7 @@ def _outputs(
     spec: ModelSpec, weight: float, model: LoadedModel, images: list[np.ndarray], heatmaps: HeatmapChoice
 ) -> list[MemberOutput | None]:
     """One member over one batch; None for an image with unusable numbers."""
-    batch = np.stack([preprocess(image, spec.input_size, spec.preprocessing) for image in images])
+    batch = np.stack([preprocess(image, spec.input_size, spec.preprocessing, spec.channels) for image in images])
     activations = model.trunk(batch)
     logits = model.tail(activations)
     if logits.shape != (len(images), len(spec.labels)):

@@ -20,6 +20,7 @@ from cases import dispatch
 from cases.models import AiStatus
 from cases.summary import AiOutcome, show_ai_outcome
 from inference.models import ClassProbability, Heatmap, MemberOutput, Pipeline, Prediction, Refusal, Run
+from inference.outcomes import Doubt
 from portal.audit.models import Event
 from portal.audit.services import record
 from portal.errors import Conflict
@@ -30,7 +31,6 @@ logger = logging.getLogger(__name__)
 _AI_STATUS = {
     Run.Status.QUEUED: AiStatus.QUEUED,
     Run.Status.RUNNING: AiStatus.RUNNING,
-    Run.Status.SUCCEEDED: AiStatus.READY,
     Run.Status.REFUSED: AiStatus.REFUSED,
     Run.Status.FAILED: AiStatus.FAILED,
 }
@@ -63,6 +63,8 @@ class StoredJudgement:
     probabilities: tuple[float, ...]
     calibrated: bool
     members: tuple[StoredMember, ...]
+    spread: float = 0.0
+    doubt: Doubt = Doubt.NONE
 
 
 def enqueue(radiograph) -> None:
@@ -81,12 +83,16 @@ def _show_on_case(case_id: int) -> None:
 
 def _outcomes(case_id: int) -> list[AiOutcome]:
     """Of each radiograph what the run says that stands for it."""
-    return [
-        AiOutcome(_AI_STATUS[Run.Status(run.status)], run.prediction.label, run.prediction.probability)
-        if run.prediction
-        else AiOutcome(_AI_STATUS[Run.Status(run.status)])
-        for run in Run.objects.filter(radiograph__case_id=case_id).by_radiograph().values()
-    ]
+    return [_outcome(run) for run in Run.objects.filter(radiograph__case_id=case_id).by_radiograph().values()]
+
+
+def _outcome(run: Run) -> AiOutcome:
+    prediction = run.prediction
+    if prediction is None:
+        return AiOutcome(_AI_STATUS[Run.Status(run.status)])
+    if prediction.is_indeterminate:
+        return AiOutcome(AiStatus.INDETERMINATE)
+    return AiOutcome(AiStatus.READY, prediction.label, prediction.probability)
 
 
 @transaction.atomic
@@ -128,7 +134,11 @@ def record_prediction(run: Run, judgement: StoredJudgement) -> None:
     """
     best = max(range(len(judgement.labels)), key=judgement.probabilities.__getitem__)
     prediction = Prediction.objects.create(
-        label=judgement.labels[best], probability=judgement.probabilities[best], is_calibrated=judgement.calibrated
+        label=judgement.labels[best],
+        probability=judgement.probabilities[best],
+        is_calibrated=judgement.calibrated,
+        spread=judgement.spread,
+        indeterminate_reason=judgement.doubt.value,
     )
     probabilities = _probabilities(prediction, None, judgement.labels, judgement.probabilities)
     for position, member in enumerate(judgement.members):

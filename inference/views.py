@@ -4,9 +4,9 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views import View
 from django.views.generic import DetailView, ListView
-from markdown_it import MarkdownIt
 
 from cases.models import Radiograph
+from inference.cards import render_card
 from inference.media import heatmap_response
 from inference.models import ModelVersion, Pipeline, Run
 from inference.presentation import results_of
@@ -54,7 +54,7 @@ class ModelListView(ListView):
 
 
 class ModelView(DetailView):
-    """One model version with its card. The card comes with the weights, not from users; its HTML is escaped anyway."""
+    """One model version with its card."""
 
     template_name = "inference/model.html"
     context_object_name = "version"
@@ -62,6 +62,5 @@ class ModelView(DetailView):
     slug_field = slug_url_kwarg = "uid"
 
     def get_context_data(self, **kwargs):
-        renderer = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
         active = any(pipeline.status == Pipeline.Status.ACTIVE for pipeline in self.object.pipelines.all())
-        return super().get_context_data(**kwargs, card=renderer.render(self.object.card), is_active=active)
+        return super().get_context_data(**kwargs, card=render_card(self.object.card), is_active=active)

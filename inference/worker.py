@@ -20,11 +20,11 @@ from cases.models import Radiograph
 from cases.storage import StorageError, heatmap_name, read_verified
 from inference import services
 from inference.catalogue import pipeline_spec
+from inference.errors import WeightsError
 from inference.models import ModelVersion, Pipeline, Run
 from inference.outcomes import Failed, Judgement, MemberOutput, Refused, Subject
 from inference.overlay import colourise
 from inference.predictor import Predictor
-from inference.registry import WeightsError
 from portal.status import StaleStatus
 
 logger = logging.getLogger(__name__)
@@ -148,6 +148,8 @@ def _stored(run: Run, judgement: Judgement) -> services.StoredJudgement:
         members=tuple(
             _stored_member(run.radiograph, versions[member.spec.name], member) for member in judgement.members
         ),
+        spread=judgement.spread,
+        doubt=judgement.doubt,
     )
 
 

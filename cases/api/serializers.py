@@ -144,8 +144,8 @@ class SignedReviewSerializer(serializers.ModelSerializer):
     """A signed read; drafts are their readers' own and not shown."""
 
     reader = serializers.CharField(source="reader.username", read_only=True)
-    first_impression_label = label_of("first_impression")
-    final_label_label = label_of("final_label")
+    first_impression_label = serializers.CharField(source="first_impression_title", read_only=True)
+    final_label_label = serializers.CharField(source="final_label_title", read_only=True)
 
     class Meta:
         model = Review

@@ -2,7 +2,7 @@ from cases.models.batches import Batch, BatchItem
 from cases.models.cases import AiStatus, Case, CaseStatusChange, Priority
 from cases.models.patients import LabResult, Patient, Sex
 from cases.models.radiographs import Radiograph
-from cases.models.reviews import ReadLabel, Review
+from cases.models.reviews import Review
 
 __all__ = [
     "AiStatus",
@@ -14,7 +14,6 @@ __all__ = [
     "Patient",
     "Priority",
     "Radiograph",
-    "ReadLabel",
     "Review",
     "Sex",
 ]

@@ -28,6 +28,7 @@ class AiStatus(models.TextChoices):
     QUEUED = "queued", "Queued"
     RUNNING = "running", "Running"
     READY = "ready", "Ready"
+    INDETERMINATE = "indeterminate", "Indeterminate"
     REFUSED = "refused", "Not eligible"
     FAILED = "failed", "Failed"
 
@@ -80,7 +81,7 @@ class Case(models.Model):
     claimed_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="claimed_cases")
     claimed_until = models.DateTimeField(null=True)
 
-    ai_status = models.CharField(max_length=10, choices=AiStatus.choices, default=AiStatus.OFF)
+    ai_status = models.CharField(max_length=20, choices=AiStatus.choices, default=AiStatus.OFF)
     ai_label = models.CharField(max_length=40, blank=True)
     ai_probability = models.FloatField(null=True)
 

@@ -6,19 +6,10 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+from cases import labels
 from cases.models.cases import Case
 from cases.models.scoping import FacilityScopedQuerySet
 from portal.accounts.models import Facility
-
-
-class ReadLabel(models.TextChoices):
-    """What a reader may conclude."""
-
-    COVID = "covid", "Covid"
-    NORMAL = "normal", "Normal"
-    PNEUMONIA = "pneumonia", "Pneumonia"
-    OTHER = "other", "Other"
-    NOT_DIAGNOSTIC = "not_diagnostic", "Not diagnostic"
 
 
 class ReviewQuerySet(FacilityScopedQuerySet):
@@ -34,9 +25,9 @@ class Review(models.Model):
     uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     case = models.ForeignKey(Case, models.PROTECT, related_name="reviews")
     reader = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="reviews")
-    first_impression = models.CharField(max_length=20, choices=ReadLabel.choices, blank=True)
+    first_impression = models.CharField(max_length=40, blank=True)
     first_impression_at = models.DateTimeField(null=True)
-    final_label = models.CharField(max_length=20, choices=ReadLabel.choices, blank=True)
+    final_label = models.CharField(max_length=40, blank=True)
     findings = models.TextField(blank=True, max_length=10_000)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
@@ -54,10 +45,6 @@ class Review(models.Model):
                 fields=["case"], condition=Q(signed_at__isnull=False), name="review_case_signed_once"
             ),
             models.CheckConstraint(
-                condition=Q(first_impression__in=["", *ReadLabel.values], final_label__in=["", *ReadLabel.values]),
-                name="review_labels_are_known",
-            ),
-            models.CheckConstraint(
                 condition=Q(first_impression="", first_impression_at__isnull=True)
                 | ~Q(first_impression="") & Q(first_impression_at__isnull=False),
                 name="review_first_impression_is_dated",
@@ -66,13 +53,21 @@ class Review(models.Model):
                 condition=Q(signed_at__isnull=True) | ~Q(final_label=""), name="review_signed_has_a_label"
             ),
             models.CheckConstraint(
-                condition=Q(signed_at__isnull=True) | ~Q(final_label="other") | ~Q(findings=""),
+                condition=Q(signed_at__isnull=True) | ~Q(final_label=labels.OTHER) | ~Q(findings=""),
                 name="review_other_is_explained",
             ),
         ]
 
     def __str__(self) -> str:
         return f"Review {self.uid}"
+
+    @property
+    def first_impression_title(self) -> str:
+        return labels.title(self.first_impression)
+
+    @property
+    def final_label_title(self) -> str:
+        return labels.title(self.final_label)
 
     @property
     def facility(self) -> Facility:

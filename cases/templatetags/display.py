@@ -7,6 +7,8 @@ from datetime import datetime
 from django import template
 from django.utils import timezone
 
+from cases import labels
+
 register = template.Library()
 
 _MINUTES_PER_HOUR, _MINUTES_PER_DAY = 60, 24 * 60
@@ -21,6 +23,12 @@ def waiting(since: datetime) -> str:
     if minutes < _MINUTES_PER_DAY:
         return f"{minutes // _MINUTES_PER_HOUR} h {minutes % _MINUTES_PER_HOUR:02d} min"
     return f"{minutes // _MINUTES_PER_DAY} d {minutes % _MINUTES_PER_DAY // _MINUTES_PER_HOUR} h"
+
+
+@register.filter
+def class_title(code: str) -> str:
+    """A class code as people read it."""
+    return labels.title(code)
 
 
 @register.filter

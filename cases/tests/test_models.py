@@ -119,7 +119,6 @@ class TestReview:
     @pytest.mark.parametrize(
         ("constraint", "values"),
         [
-            ("review_labels_are_known", {"final_label": "flu"}),
             ("review_first_impression_is_dated", {"first_impression": "covid"}),
             ("review_first_impression_is_dated", {"first_impression_at": timezone.now()}),
             ("review_signed_has_a_label", {"signed_at": timezone.now()}),

@@ -132,6 +132,12 @@ class TestReview:
 
         assert Review.objects.get().first_impression == "covid"
 
+    @pytest.mark.parametrize("field", ["first_impression", "final_label"])
+    def test_a_label_that_the_case_cannot_have_is_refused(self, case, radiologist, field):
+        with pytest.raises(InvalidDetails, match="not one that the case can have"):
+            save_review(case=case, reader=radiologist, **{field: "measles"})
+        assert not Review.objects.exists()
+
     def test_nobody_writes_into_a_case_that_another_holds(self, case, radiologist, colleague):
         claim_case(case=case, reader=radiologist)
         for write in (save_review, sign_case):

@@ -179,6 +179,7 @@ READY_NORMAL = AiOutcome(AiStatus.READY, "normal", 0.95)
 READY_COVID = AiOutcome(AiStatus.READY, "covid", 0.6)
 READY_PNEUMONIA = AiOutcome(AiStatus.READY, "pneumonia", 0.7)
 QUEUED, RUNNING = AiOutcome(AiStatus.QUEUED), AiOutcome(AiStatus.RUNNING)
+INDETERMINATE = AiOutcome(AiStatus.INDETERMINATE)
 REFUSED, FAILED = AiOutcome(AiStatus.REFUSED), AiOutcome(AiStatus.FAILED)
 
 
@@ -191,6 +192,12 @@ REFUSED, FAILED = AiOutcome(AiStatus.REFUSED), AiOutcome(AiStatus.FAILED)
         ([READY_NORMAL, REFUSED, FAILED], READY_NORMAL),
         ([REFUSED, FAILED], FAILED),
         ([REFUSED], REFUSED),
+        ([READY_NORMAL, INDETERMINATE, FAILED], INDETERMINATE),
+        ([READY_COVID, INDETERMINATE], READY_COVID),
+        (
+            [AiOutcome(AiStatus.READY, "tuberculosis", 0.6), READY_NORMAL],
+            AiOutcome(AiStatus.READY, "tuberculosis", 0.6),
+        ),
         ([READY_NORMAL, READY_COVID, READY_PNEUMONIA], READY_PNEUMONIA),
         ([READY_NORMAL, AiOutcome(AiStatus.READY, "normal", 0.6)], AiOutcome(AiStatus.READY, "normal", 0.6)),
     ],

@@ -59,6 +59,7 @@ def test_each_row_shows_patient_priority_and_what_the_ai_says(client_of, radiolo
         ("refused", "Not eligible"),
         ("failed", "Failed"),
         ("off", "AI off"),
+        ("indeterminate", "Indeterminate"),
     ],
 )
 def test_a_row_without_a_score_says_why(client_of, radiologist, make_case, status, words):
@@ -95,12 +96,14 @@ def test_tabs_show_mine_signed_and_all(client_of, radiologist, colleague, make_c
 def test_filters_narrow_the_list(client_of, radiologist, make_case):
     covid = make_case(ai_status="ready", ai_label="covid", ai_probability=0.8, priority=Priority.URGENT)
     failed = make_case(ai_status="failed")
+    unclear = make_case(ai_status="indeterminate")
     client = client_of(radiologist)
 
     assert shown(client.get(URL, {"label": "covid"})) == [covid]
     assert shown(client.get(URL, {"ai": "failed"})) == [failed]
+    assert shown(client.get(URL, {"ai": "indeterminate"})) == [unclear]
     assert shown(client.get(URL, {"priority": "2"})) == [covid]
-    assert set(shown(client.get(URL, {"ai": "no such status"}))) == {covid, failed}
+    assert set(shown(client.get(URL, {"ai": "no such status"}))) == {covid, failed, unclear}
 
 
 @pytest.mark.parametrize("words", ["lovel", "ada lovelace", "MRN-0815", "acc-7"])

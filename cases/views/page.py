@@ -59,7 +59,7 @@ def render_case(
         "signed_review": signed,
         "draft": draft,
         "is_mine": case.is_claimed and case.claimed_by_id == request.user.pk,
-        "review_form": review_form or ReviewForm.of(draft),
+        "review_form": review_form or ReviewForm.of(case, draft),
         "lab_form": lab_form or LabResultForm(),
         "lab_results": list(case.patient.lab_results.all()),
         "prior_cases": _other_cases(case),

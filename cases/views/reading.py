@@ -6,9 +6,9 @@ from django.contrib import messages
 from django.shortcuts import redirect, render
 from django.views import View
 
-from cases import reading, services
+from cases import labels, reading, services
 from cases.forms import LabResultForm, ReviewForm
-from cases.models import Case, ReadLabel
+from cases.models import Case
 from cases.views.page import case_url, render_case, visible_case
 from portal.errors import DomainError
 
@@ -38,7 +38,8 @@ class ReleaseView(View):
     """Puts the case back. What the reader has typed comes along and is kept as a draft first."""
 
     def post(self, request, uid):
-        case, form = visible_case(request.user, uid), ReviewForm(request.POST)
+        case = visible_case(request.user, uid)
+        form = ReviewForm(request.POST, case=case)
         has_text = "findings" in request.POST
         if has_text and not form.is_valid():
             return render_case(request, case, review_form=form, status=400)
@@ -58,7 +59,8 @@ class ReviewView(View):
     """Keeps a draft."""
 
     def post(self, request, uid):
-        case, form = visible_case(request.user, uid), ReviewForm(request.POST)
+        case = visible_case(request.user, uid)
+        form = ReviewForm(request.POST, case=case)
         if not form.is_valid():
             return render_case(request, case, review_form=form, status=400)
         try:
@@ -73,7 +75,8 @@ class SignView(View):
     """Asks once more, then signs. With scripts the question is a dialog on the case page, without it is a page."""
 
     def post(self, request, uid):
-        case, form = visible_case(request.user, uid), ReviewForm(request.POST)
+        case = visible_case(request.user, uid)
+        form = ReviewForm(request.POST, case=case)
         if not form.is_valid():
             return render_case(request, case, review_form=form, status=400)
         try:
@@ -87,7 +90,7 @@ class SignView(View):
         return redirect(case_url(request, case))
 
     def _ask(self, case: Case, form: ReviewForm):
-        label = ReadLabel(form.cleaned_data["final_label"]).label
+        label = labels.title(form.cleaned_data["final_label"])
         return render(self.request, "cases/sign.html", {"case": case, "form": form, "final_label": label})
 
 

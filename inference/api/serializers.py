@@ -18,7 +18,28 @@ from inference.models import ClassProbability, Heatmap, MemberOutput, ModelVersi
 from portal.serializers import address_of, label_of
 
 
+def called_label(source: str) -> serializers.CharField:
+    return serializers.CharField(
+        source=source,
+        read_only=True,
+        allow_null=True,
+        default=None,
+        help_text="The class; null where there is none, as for an indeterminate prediction.",
+    )
+
+
+def indeterminate(source: str) -> serializers.BooleanField:
+    return serializers.BooleanField(
+        source=source,
+        read_only=True,
+        allow_null=True,
+        default=None,
+        help_text="True where no class is probable enough or the models disagree; null without a prediction.",
+    )
+
+
 class ModelVersionSerializer(serializers.ModelSerializer):
+    url = address_of("api:model-detail")
     network = serializers.CharField(source="network.name", read_only=True)
     network_title = serializers.CharField(source="network.title", read_only=True)
     pipelines = serializers.SerializerMethodField(help_text="Where it judges: name, version and status.")
@@ -27,6 +48,7 @@ class ModelVersionSerializer(serializers.ModelSerializer):
         model = ModelVersion
         fields = [
             "uid",
+            "url",
             "network",
             "network_title",
             "version",
@@ -38,7 +60,10 @@ class ModelVersionSerializer(serializers.ModelSerializer):
             "registered_at",
         ]
         read_only_fields = fields
-        extra_kwargs = {"labels": {"help_text": "Class codes in the order of the outputs."}}
+        extra_kwargs = {
+            "labels": {"help_text": "Class codes in the order of the outputs."},
+            "card": {"help_text": "The model card, Markdown."},
+        }
 
     @extend_schema_field({"type": "array", "items": {"$ref": "#/components/schemas/Pipeline"}})
     def get_pipelines(self, version: ModelVersion) -> list[dict]:
@@ -50,16 +75,17 @@ class PipelineSerializer(serializers.ModelSerializer):
 
     class Meta:
         model = Pipeline
-        fields = ["uid", "name", "version", "status", "status_label"]
+        fields = ["uid", "name", "version", "status", "status_label", "indeterminate_below", "disagreement_above"]
         read_only_fields = fields
 
 
 class ModelReferenceSerializer(serializers.ModelSerializer):
+    url = address_of("api:model-detail")
     network = serializers.CharField(source="network.name", read_only=True)
 
     class Meta:
         model = ModelVersion
-        fields = ["uid", "network", "version", "weights_sha256"]
+        fields = ["uid", "url", "network", "version", "weights_sha256"]
         read_only_fields = fields
 
 
@@ -99,14 +125,35 @@ class MemberSerializer(serializers.ModelSerializer):
 
 
 class PredictionSerializer(serializers.ModelSerializer):
-    """``label`` is the most probable class; ``probabilities`` has all, in the models' order."""
+    """``label`` is the most probable class, or null where the prediction is indeterminate; ``probabilities`` has all
+    classes, in the models' order."""
 
+    label = called_label("called_label")  # type: ignore[assignment] # the prediction's, not the serializer's
+    probability = serializers.FloatField(
+        source="called_probability", read_only=True, allow_null=True, help_text="Of the label."
+    )
+    is_indeterminate = serializers.BooleanField(
+        read_only=True, help_text="True where no class is probable enough or the models disagree."
+    )
+    indeterminate_reason_label = label_of("indeterminate_reason")
     probabilities = ClassProbabilitySerializer(source="combined_probabilities", many=True, read_only=True)
     members = MemberSerializer(many=True, read_only=True)
 
     class Meta:
         model = Prediction
-        fields = ["uid", "label", "probability", "is_calibrated", "probabilities", "members", "created_at"]
+        fields = [
+            "uid",
+            "label",
+            "probability",
+            "is_indeterminate",
+            "indeterminate_reason",
+            "indeterminate_reason_label",
+            "spread",
+            "is_calibrated",
+            "probabilities",
+            "members",
+            "created_at",
+        ]
         read_only_fields = fields
 
 
@@ -127,10 +174,11 @@ class RunSerializer(serializers.ModelSerializer):
     case = serializers.UUIDField(source="radiograph.case.uid", read_only=True)
     pipeline = PipelineSerializer(read_only=True)
     status_label = label_of("status")
-    label = serializers.CharField(  # type: ignore[assignment] # the run's label, not the serializer's
-        source="prediction.label", read_only=True, allow_null=True, default=None
+    label = called_label("prediction.called_label")  # type: ignore[assignment] # the run's, not the serializer's
+    probability = serializers.FloatField(
+        source="prediction.called_probability", read_only=True, allow_null=True, default=None
     )
-    probability = serializers.FloatField(source="prediction.probability", read_only=True, allow_null=True, default=None)
+    is_indeterminate = indeterminate("prediction.is_indeterminate")
     refusal = RefusalSerializer(read_only=True, allow_null=True)
 
     class Meta:
@@ -150,6 +198,7 @@ class RunSerializer(serializers.ModelSerializer):
             "finished_at",
             "label",
             "probability",
+            "is_indeterminate",
             "refusal",
             "failure_reason",
         ]
@@ -190,13 +239,12 @@ class ItemRunSerializer(serializers.ModelSerializer):
 
     url = address_of("api:run-detail")
     status_label = label_of("status")
-    label = serializers.CharField(  # type: ignore[assignment] # the run's label, not the serializer's
-        source="prediction.label", read_only=True, allow_null=True, default=None
-    )
+    label = called_label("prediction.called_label")  # type: ignore[assignment] # the run's, not the serializer's
+    is_indeterminate = indeterminate("prediction.is_indeterminate")
 
     class Meta:
         model = Run
-        fields = ["uid", "url", "status", "status_label", "label"]
+        fields = ["uid", "url", "status", "status_label", "label", "is_indeterminate"]
         read_only_fields = fields
 
 

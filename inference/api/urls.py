@@ -12,4 +12,5 @@ urlpatterns = [
     path("runs/<uuid:uid>/retry/", views.RunRetryView.as_view(), name="run-retry"),
     path("heatmaps/<uuid:uid>/", views.HeatmapImageView.as_view(), name="heatmap-image"),
     path("models/", views.ModelListView.as_view(), name="model-list"),
+    path("models/<uuid:uid>/", views.ModelDetailView.as_view(), name="model-detail"),
 ]

@@ -115,7 +115,18 @@ class ModelListView(generics.ListAPIView):
     serializer_class = ModelVersionSerializer
     queryset = ModelVersion.objects.select_related("network").prefetch_related("pipelines")
 
-    @extend_schema(summary="List model versions")
+    @extend_schema(summary="List model versions", operation_id="models_list")
     def get(self, request):
         """Newest first, with their model cards (Markdown). Holds no patient data."""
         return self.list(request)
+
+
+class ModelDetailView(generics.RetrieveAPIView):
+    serializer_class = ModelVersionSerializer
+    queryset = ModelVersion.objects.select_related("network").prefetch_related("pipelines")
+    lookup_field = "uid"
+
+    @extend_schema(summary="Read a model version and its card", operation_id="models_retrieve")
+    def get(self, request, uid):
+        """What made a prediction: classes, weights, where it judges, and its model card."""
+        return self.retrieve(request, uid=uid)

@@ -9,6 +9,7 @@ from django.db.models import Q
 
 from cases.models.scoping import FacilityScopedQuerySet
 from inference.models.versions import ModelVersion
+from inference.outcomes import Doubt
 
 
 class Refusal(models.Model):
@@ -28,12 +29,22 @@ class Refusal(models.Model):
 
 
 class Prediction(models.Model):
-    """What a pipeline concluded; ``labels`` come from the model versions that made it."""
+    """What a pipeline concluded; ``labels`` come from the model versions that made it.
+
+    An indeterminate one keeps its numbers, but is never read as its most probable class: what shows a class to people
+    or to other systems takes ``called_label``.
+    """
+
+    class IndeterminateReason(models.TextChoices):
+        LOW_PROBABILITY = Doubt.LOW_PROBABILITY.value, "No class is probable enough"
+        DISAGREEMENT = Doubt.DISAGREEMENT.value, "The models disagree"
 
     uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    label = models.CharField(max_length=40)
+    label = models.CharField(max_length=40, help_text="The most probable class.")
     probability = models.FloatField(help_text="Of the label.")
     is_calibrated = models.BooleanField()
+    spread = models.FloatField(default=0.0, help_text="The members' largest difference in the probability of a class.")
+    indeterminate_reason = models.CharField(max_length=20, choices=IndeterminateReason.choices, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -42,10 +53,29 @@ class Prediction(models.Model):
                 condition=Q(probability__gte=0, probability__lte=1), name="prediction_probability_in_unit"
             ),
             models.CheckConstraint(condition=~Q(label=""), name="prediction_has_a_label"),
+            models.CheckConstraint(condition=Q(spread__gte=0, spread__lte=1), name="prediction_spread_in_unit"),
+            models.CheckConstraint(
+                condition=Q(indeterminate_reason__in=["", "low_probability", "disagreement"]),
+                name="prediction_indeterminate_reason_is_known",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"Prediction {self.uid}"
+
+    @property
+    def is_indeterminate(self) -> bool:
+        return bool(self.indeterminate_reason)
+
+    @property
+    def called_label(self) -> str | None:
+        """The class that the case is called; None where the prediction is indeterminate."""
+        return None if self.is_indeterminate else self.label
+
+    @property
+    def called_probability(self) -> float | None:
+        """The probability of ``called_label``."""
+        return None if self.is_indeterminate else self.probability
 
     @property
     def combined_probabilities(self) -> list[ClassProbability]:

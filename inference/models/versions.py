@@ -22,7 +22,7 @@ class Network(models.Model):
 
 
 class ModelVersion(models.Model):
-    """One network with one weights file; mirrors a manifest of ``inference/weights`` and never changes."""
+    """One network with one weights file; mirrors a manifest and never changes. Its card follows the evidence."""
 
     uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     network = models.ForeignKey(Network, models.PROTECT, related_name="versions")
@@ -53,7 +53,10 @@ class ModelVersion(models.Model):
 
 
 class Pipeline(models.Model):
-    """A versioned ordered set of model versions plus gate and combination rule; at most one is active."""
+    """A versioned ordered set of model versions plus gate, combination and thresholds; at most one is active.
+
+    Mirrors a manifest and never changes, but for its status.
+    """
 
     class Status(models.TextChoices):
         ACTIVE = "active", "Active"
@@ -65,6 +68,13 @@ class Pipeline(models.Model):
     version = models.CharField(max_length=40)
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.SHADOW)
     gate_version = models.CharField(max_length=40)
+    temperature = models.FloatField(default=1.0, help_text="Of the combined probabilities.")
+    indeterminate_below = models.FloatField(
+        default=0.0, help_text="A prediction whose top probability is under this is indeterminate."
+    )
+    disagreement_above = models.FloatField(
+        default=1.0, help_text="A prediction whose members differ by more than this is indeterminate."
+    )
     members = models.ManyToManyField(ModelVersion, through="PipelineMember", related_name="pipelines")
     registered_at = models.DateTimeField(auto_now_add=True)
 
@@ -76,10 +86,25 @@ class Pipeline(models.Model):
             models.CheckConstraint(
                 condition=Q(status__in=["active", "shadow", "retired"]), name="pipeline_status_is_known"
             ),
+            models.CheckConstraint(condition=Q(temperature__gt=0), name="pipeline_temperature_is_positive"),
+            models.CheckConstraint(
+                condition=Q(
+                    indeterminate_below__gte=0,
+                    indeterminate_below__lte=1,
+                    disagreement_above__gte=0,
+                    disagreement_above__lte=1,
+                ),
+                name="pipeline_thresholds_in_unit",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.name} {self.version}"
+
+    @property
+    def key(self) -> str:
+        """Name of the manifest in ``inference/weights/pipelines``, such as ``covidnet8-1``."""
+        return f"{self.name}-{self.version}"
 
 
 class PipelineMember(models.Model):

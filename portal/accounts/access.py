@@ -117,6 +117,7 @@ ROUTES: dict[str, Rules] = {
     "api:run-retry": Action.RETRY_RUN,
     "api:heatmap-image": Action.VIEW_CASE,
     "api:model-list": Action.VIEW_MODEL,
+    "api:model-detail": Action.VIEW_MODEL,
 }
 
 

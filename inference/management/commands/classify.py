@@ -1,4 +1,4 @@
-"""`manage.py classify`: what the model says about single files."""
+"""`manage.py classify`: what a pipeline says about single files."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from cases.intake.errors import IntakeError
-from inference import overlay, registry
+from inference import overlay, pipelines
 from inference.files import read_subject
 from inference.outcomes import Heatmap, Judgement, Refused, Subject
 from inference.predictor import HeatmapChoice, Predictor
@@ -21,27 +22,35 @@ class Command(BaseCommand):
     """One line per file. Exit status 0 when every file was judged or refused, 1 when one was unreadable or failed."""
 
     help = (
-        "Classify image files (JPEG, PNG, DICOM), one line each: label and probabilities, or why there is none. "
-        "The exit status is 0 when every file was judged or refused, 1 when one could not be read or failed."
+        "Classify image files (JPEG, PNG, DICOM), one line each: label and probabilities, or why there is none. Of an "
+        "indeterminate image the JSON still has the likeliest class as its label, for measurements. The exit status is "
+        "0 when every file was judged or refused, 1 when one could not be read or failed."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         """See `BaseCommand.add_arguments`."""
         parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
         parser.add_argument("--json", action="store_true", help="one JSON object per line")
-        parser.add_argument("--model", default="covidnet8-1", help="model version (default: %(default)s)")
+        parser.add_argument(
+            "--model",
+            metavar="NAME",
+            help="pipeline, or model version by itself (default: what installations start with)",
+        )
         parser.add_argument("--engine", default="auto", help="engine (default: %(default)s)")
-        parser.add_argument("--heatmap", type=Path, metavar="DIR", help="folder for overlay PNGs")
+        parser.add_argument(
+            "--heatmap", type=Path, metavar="DIR", help="folder for overlay PNGs of the pipeline's first model version"
+        )
         parser.add_argument("--heatmap-class", metavar="NAME", help="class of the overlay (default: the predicted one)")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """See `BaseCommand.handle`."""
         try:
-            spec = registry.model_spec(options["model"])
-            predictor = Predictor(registry.single_model_pipeline(spec), options["engine"])
+            name = options["model"]
+            pipeline = pipelines.find_pipeline(name) if name else pipelines.default_pipeline()
+            predictor = Predictor(pipeline, options["engine"])
             wanted = options["heatmap_class"]
-            if wanted and wanted.lower() not in spec.labels:
-                raise CommandError(f"{spec.name} has no class {wanted}; it has {', '.join(spec.labels)}.")
+            if wanted and wanted.lower() not in pipeline.labels:
+                raise CommandError(f"{pipeline.key} has no class {wanted}; it has {', '.join(pipeline.labels)}.")
             predictor.warm_up()
         except (DomainError, ValueError) as error:
             raise CommandError(str(error)) from error
@@ -68,26 +77,38 @@ def _judge(subject: Subject, path: Path, predictor: Predictor, options: dict[str
     """The outcome of one image as the fields of its line; writes its overlay where one is asked for."""
     heatmaps: HeatmapChoice = "none"
     if options["heatmap"]:
-        heatmaps = "all" if options["heatmap_class"] else "predicted"
+        one_model = len(predictor.pipeline.members) == 1  # members may disagree on what is predicted
+        heatmaps = "predicted" if one_model and not options["heatmap_class"] else "all"
     outcome = predictor.predict([subject], heatmaps=heatmaps)[0]
     if not isinstance(outcome, Judgement):
         kind = "refusal" if isinstance(outcome, Refused) else "error"
         return {kind: {"code": outcome.code, "sentence": outcome.sentence}}
-    member = outcome.members[0]
     fields: dict[str, Any] = {
         "label": outcome.label,
-        "probabilities": {
-            label: round(float(probability), 6)
-            for label, probability in zip(outcome.labels, outcome.probabilities, strict=True)
-        },
+        "probabilities": _by_label(outcome.labels, outcome.probabilities),
         "calibrated": outcome.calibrated,
-        "model": member.spec.name,
-        "weights_sha256": member.spec.weights_sha256,
+        "indeterminate": outcome.is_indeterminate,
+        "indeterminate_reason": outcome.doubt.value,
+        "spread": round(outcome.spread, 6),
+        "model": predictor.pipeline.key,
+        "members": [
+            {
+                "model": member.spec.name,
+                "weights_sha256": member.spec.weights_sha256,
+                "weight": member.weight,
+                "probabilities": _by_label(member.spec.labels, member.probabilities),
+            }
+            for member in outcome.members
+        ],
     }
     if options["heatmap"]:
         label = (options["heatmap_class"] or outcome.label).lower()
-        fields["heatmap"] = _write_overlay(member.heatmaps[label], subject, path, options["heatmap"])
+        fields["heatmap"] = _write_overlay(outcome.members[0].heatmaps[label], subject, path, options["heatmap"])
     return fields
+
+
+def _by_label(labels: tuple[str, ...], probabilities: np.ndarray) -> dict[str, float]:
+    return {label: round(float(value), 6) for label, value in zip(labels, probabilities, strict=True)}
 
 
 def _write_overlay(heatmap: Heatmap, subject: Subject, path: Path, folder: Path) -> str | None:
@@ -104,6 +125,7 @@ def _write_overlay(heatmap: Heatmap, subject: Subject, path: Path, folder: Path)
 def _sentence(line: dict[str, Any]) -> str:
     if "label" in line:
         scores = ", ".join(f"{label} {probability:.3f}" for label, probability in line["probabilities"].items())
-        return f"{line['file']}: {line['label']} ({scores}; {line['model']})"
+        label = "indeterminate" if line["indeterminate"] else line["label"]
+        return f"{line['file']}: {label} ({scores}; {line['model']})"
     kind = "refusal" if "refusal" in line else "error"
     return f"{line['file']}: {kind} {line[kind]['code']}: {line[kind]['sentence']}"
