@@ -1,85 +1,99 @@
 """The gate before the models: says which images they must not judge, and why.
 
-These checks read the header facts and simple grey-level statistics only. Measured with the thresholds below: see
-`docs/models/gate-1.md`. A chest CT slice or a grey photograph of about the right shape still passes.
+A pipeline names the version of the gate that it was measured with, and keeps it: an old version goes on refusing what
+it refused. Each has a page in `docs/models`.
 """
 
 from __future__ import annotations
 
-import numpy as np
-from PIL import Image
+from collections.abc import Callable
+from dataclasses import dataclass
 
+import numpy as np
+
+from inference.errors import WeightsError
+from inference.gate import checks, version1, version2
 from inference.outcomes import Refused, Subject
 
-VERSION = "1"
-
-SMALLEST_SIDE = 160  # pixels; the models were trained at 224, and the smallest real original seen has 197
-LARGEST_ASPECT = 2.0  # long side by short side; chest radiographs seen reach 1.5
-LOWEST_CONTRAST = 30.0  # grey levels between the 1st and 99th percentile; the flattest radiograph seen has 54
-HIGHEST_SATURATION = 0.03  # a radiograph with coloured annotations reached 0.015, the median photograph 0.11
-HIGHEST_ROUGHNESS = 0.65  # see `_roughness`; the roughest of 9,134 radiographs has 0.61, one photograph in six more
-
-# DICOM PS3.3 C.8.7.1.1.1 names LL and RL; scanners also write the words. Obliques are no frontal views either.
-_NOT_FRONTAL = frozenset({"LL", "RL", "LAT", "LATERAL", "LLO", "RLO", "LAO", "RAO", "LPO", "RPO", "OBLIQUE"})
-_CHEST_WORDS = ("CHEST", "THORAX", "LUNG")
-_OTHER_WORDS = ("ABD", "PELV")  # CHESTABDPELVIS and the like show more than a chest
+VERSION = "2"
+"""The version that new pipelines get."""
 
 REFUSALS: dict[str, str] = {
     "too_small": (
-        f"The image is too small to judge: its shorter side has fewer than {SMALLEST_SIDE} pixels. "
+        f"The image is too small to judge: its shorter side has fewer than {checks.SMALLEST_SIDE} pixels. "
         "Send the original, not a thumbnail."
     ),
-    "aspect_ratio": "The image is far longer than wide or wider than long, which no whole chest X-ray is.",
-    "blank": "The image shows next to no contrast; it is blank or its window is wrong.",
-    "not_cxr": "The image does not look like a chest X-ray.",
-    "lateral": "The image is a lateral or oblique view; the models read frontal views (PA or AP) only.",
-    "body_part": "The header names a body part other than the chest.",
+    "aspect_ratio": (
+        "The image is far longer than wide or wider than long, which no whole chest X-ray is. Send the whole image."
+    ),
+    "blank": (
+        "The image shows next to no contrast; it is blank or its window is wrong. Check the image and send it again."
+    ),
+    "not_cxr": "The image does not look like a frontal chest X-ray. Check whether it is the right file.",
+    "orientation": "The X-ray is turned or upside down. Rotate it upright and send it again.",
+    "inverted": "The X-ray has black and white exchanged. Invert it, so that bones are bright, and send it again.",
+    "out_of_distribution": (
+        "The image differs too much from the chest X-rays that the models know. Send a clearer one, or read it without "
+        "the models."
+    ),
+    "lateral": (
+        "The image is a lateral or oblique view; the models read frontal views (PA or AP) only. Send the frontal view."
+    ),
+    "body_part": (
+        "The header names a body part other than the chest. Send the chest X-ray, or have the header corrected."
+    ),
 }
-"""Every reason for a refusal: stable code and the sentence for people."""
+"""Every reason for a refusal: stable code and the sentences for people, cause first and then what to do."""
 
 
-def assess(subject: Subject) -> Refused | None:
-    """Return why the models must not judge this image, or None when they may.
+@dataclass(frozen=True)
+class Gate:
+    """One version of the gate.
 
-    Raises:
-        ValueError: If the pixels are not a uint8 array of two dimensions.
+    Attributes:
+        version: Its version.
+        refusal_code: Gives a key of `REFUSALS`, or None for an image that the models may judge.
+        weights_sha256: Loads what it needs, if it needs anything, and gives the SHA-256 of it by name.
     """
-    pixels = subject.pixels
-    if pixels.ndim != 2 or pixels.dtype != np.uint8:
-        raise ValueError(f"Expected uint8 pixels (height, width), got {pixels.dtype} {pixels.shape}.")
-    code = _by_header(subject) or _by_pixels(pixels, subject.colour_saturation)
-    return Refused(code, REFUSALS[code]) if code else None
+
+    version: str
+    refusal_code: Callable[[Subject], str | None]
+    weights_sha256: Callable[[], dict[str, str]]
+
+    def assess(self, subject: Subject) -> Refused | None:
+        """Return why the models must not judge this image, or None when they may.
+
+        Raises:
+            ValueError: If the pixels are not a uint8 array of two dimensions.
+            WeightsError: If weights of the gate cannot be used.
+        """
+        pixels = subject.pixels
+        if pixels.ndim != 2 or pixels.dtype != np.uint8:
+            raise ValueError(f"Expected uint8 pixels (height, width), got {pixels.dtype} {pixels.shape}.")
+        code = self.refusal_code(subject)
+        return Refused(code, REFUSALS[code]) if code else None
+
+    def warm_up(self) -> None:
+        """Load what this version needs before the first image needs it; raises WeightsError as `assess` does."""
+        self.weights_sha256()
 
 
-def _by_header(subject: Subject) -> str | None:
-    part = subject.body_part.strip().upper()
-    is_chest = any(word in part for word in _CHEST_WORDS) and not any(word in part for word in _OTHER_WORDS)
-    if part and not is_chest:
-        return "body_part"
-    if subject.view_position.strip().upper() in _NOT_FRONTAL:
-        return "lateral"
-    return None
+GATES: dict[str, Gate] = {
+    "1": Gate("1", version1.refusal_code, version1.weights_sha256),
+    "2": Gate("2", version2.refusal_code, version2.weights_sha256),
+}
+"""Every version that a pipeline may name."""
 
 
-def _by_pixels(pixels: np.ndarray, saturation: float) -> str | None:
-    short, long = sorted(pixels.shape)
-    if short < SMALLEST_SIDE:
-        return "too_small"
-    if long > LARGEST_ASPECT * short:
-        return "aspect_ratio"
-    low, high = np.percentile(pixels, (1, 99))
-    if high - low < LOWEST_CONTRAST:
-        return "blank"
-    if saturation > HIGHEST_SATURATION or _roughness(pixels) > HIGHEST_ROUGHNESS:
-        return "not_cxr"
-    return None
+def get_gate(version: str) -> Gate:
+    """Look a version up; raises WeightsError when there is none of that name."""
+    if version not in GATES:
+        raise WeightsError(
+            f"There is no gate of version {version!r}.", remedy=f"Make a pipeline active with {' or '.join(GATES)}."
+        )
+    return GATES[version]
 
 
-def _roughness(pixels: np.ndarray) -> float:
-    """Mean absolute step between neighbours at 64x64, both directions, in standard deviations.
-
-    Ribs and soft tissue vary smoothly at that scale; grass, crowds and buildings do not.
-    """
-    small = np.asarray(Image.fromarray(pixels).resize((64, 64), Image.Resampling.BILINEAR), np.float64)
-    steps = np.abs(np.diff(small, axis=0)).mean() + np.abs(np.diff(small, axis=1)).mean()
-    return float(steps / max(small.std(), 1e-6))
+def assess(subject: Subject, version: str = VERSION) -> Refused | None:
+    """Ask one version of the gate, see `Gate.assess`."""
+    return get_gate(version).assess(subject)

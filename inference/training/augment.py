@@ -60,15 +60,14 @@ class Augmentation:
 NONE = Augmentation(rotation_degrees=0.0)
 
 
-def augment(images: np.ndarray, size: int, rng: np.random.Generator, how: Augmentation) -> Any:
+def augment(images: np.ndarray, rng: np.random.Generator, how: Augmentation) -> Any:
     """Return a random variation of every image.
 
     The random choices come from `rng` on the host, so that a resumed training repeats them on any backend; only the
     arithmetic on pixels runs on the device.
 
     Args:
-        images: uint8 (n, height, width), square.
-        size: Pixels per side of the result.
+        images: uint8 (n, size, size), already of the size that the network takes.
         rng: Source of randomness; the same state gives the same result.
         how: The ranges to draw from.
 
@@ -76,7 +75,7 @@ def augment(images: np.ndarray, size: int, rng: np.random.Generator, how: Augmen
         Backend tensor float32 (n, size, size), grey levels from 0 to 255; what lies outside the frame is black.
     """
     pixels = _recurve(images, rng, how)
-    pixels = _move(pixels, size, rng, how)
+    pixels = _move(pixels, rng, how)
     pixels = _resharpen(pixels, rng, how)
     pixels = _expose(pixels, rng, how)
     pixels = _cover(pixels, rng, how)
@@ -140,12 +139,9 @@ def _equalise_locally(pixels: Any) -> Any:
     return ops.clip(127.5 + _LOCAL_GAIN * (pixels - mean) / spread, 0.0, 255.0)
 
 
-def _move(pixels: Any, size: int, rng: np.random.Generator, how: Augmentation) -> Any:
+def _move(pixels: Any, rng: np.random.Generator, how: Augmentation) -> Any:
     """Turn, shift, zoom, stretch and mirror by one affine map each."""
-    if pixels.shape[1] != size:
-        shrinks = pixels.shape[1] > size
-        pixels = ops.image.resize(pixels[..., np.newaxis], (size, size), antialias=shrinks)[..., 0]
-    count = pixels.shape[0]
+    count, size = pixels.shape[:2]
     angle = np.radians(rng.uniform(-how.rotation_degrees, how.rotation_degrees, count))
     zoom = np.exp(rng.uniform(math.log(how.zoom[0]), math.log(how.zoom[1]), count))
     stretch = np.exp(rng.uniform(-how.stretch, how.stretch, count) / 2)

@@ -136,10 +136,11 @@ class Training:
             for variable, value in zip(optimizer.variables, state.optimizer, strict=True):
                 variable.assign(value)
         keeper = _Keeper(self, model, size, state)
+        images = np.stack([preprocessing.scale(image, size) for image in self.train.images])
         for epoch in range(start, stop):
             # One fit an epoch: its batches are then known from seed and epoch alone, also after a resume.
             model.fit(
-                _TrainBatches(self, size, epoch),
+                _TrainBatches(self, images, epoch),
                 initial_epoch=epoch,
                 epochs=epoch + 1,
                 shuffle=False,
@@ -157,10 +158,10 @@ class Training:
 class _TrainBatches(keras.utils.PyDataset):
     """Drawn, augmented batches of one epoch, made in one background thread."""
 
-    def __init__(self, training: Training, size: int, epoch: int):
+    def __init__(self, training: Training, images: np.ndarray, epoch: int):
         super().__init__(workers=1, max_queue_size=6)
         self._training = training
-        self._size = size
+        self._images = images  # those of the training, at this stage's size
         self._epoch = epoch
         self._how = training.recipe.augmentation_at(epoch, training.epochs)
         self._normalise = preprocessing.normalisation(training.recipe.preprocessing, training.network.channels)
@@ -175,7 +176,7 @@ class _TrainBatches(keras.utils.PyDataset):
         data, recipe = self._training.train, self._training.recipe
         rng = np.random.default_rng([self._training.seed, self._epoch, index])
         batch = self._order[index * recipe.batch_size :][: recipe.batch_size]
-        grey = keras.ops.convert_to_numpy(augment(data.images[batch], self._size, rng, self._how))
+        grey = keras.ops.convert_to_numpy(augment(self._images[batch], rng, self._how))
         images = self._normalise(grey.round().astype(np.uint8))
         targets = np.eye(len(data.labels), dtype=np.float32)[data.targets[batch]]
         return mix(images, targets, recipe.mixup, rng) if recipe.mixup else (images, targets)

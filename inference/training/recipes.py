@@ -142,6 +142,7 @@ _VARIED = Augmentation(
 ROBUST = Recipe(
     name="robust",
     preprocessing="squash224-standardise",
+    batch_size=64,
     learning_rate=1e-3,
     weight_decay=0.02,
     cosine=True,
