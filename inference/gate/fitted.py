@@ -99,7 +99,7 @@ def write_fitted(gate: FittedGate, name: str, folder: Path, about: dict[str, Any
         "fitted": about,
     }
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / manifest["weights_file"]).write_bytes(content)
+    (folder / f"{name}.safetensors").write_bytes(content)
     (folder / f"{name}.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
     return sha256
 

@@ -122,7 +122,7 @@ def thing(rng: np.random.Generator) -> np.ndarray:
 
 def symmetric(rng: np.random.Generator) -> np.ndarray:
     """A mirrored picture: symmetry alone does not make a chest."""
-    source = rng.choice([leaves, thing, gradient])(rng)
+    source = (leaves, thing, gradient)[rng.integers(0, 3)](rng)
     half = source[:, : SIDE // 2]
     return np.concatenate([half, half[:, ::-1]], axis=1)
 
@@ -170,7 +170,8 @@ def screenshot(rng: np.random.Generator) -> np.ndarray:
     if rng.random() < 0.4:
         size = int(rng.integers(30, 80))
         picture = Image.fromarray(leaves(rng)).resize((size, size))
-        image.paste(picture, tuple(int(v) for v in rng.integers(0, SIDE - size, 2)))
+        left, top = (int(v) for v in rng.integers(0, SIDE - size, 2))
+        image.paste(picture, (left, top))
     return np.asarray(image)
 
 

@@ -66,7 +66,7 @@ def _warped(image: np.ndarray, rng: np.random.Generator) -> Image.Image:
     shift_x, shift_y = rng.uniform(-reach, reach, 2) * source.size
     c = source.width / 2 + shift_x - (a + b) * SIDE / 2
     f = source.height / 2 + shift_y - (d + e) * SIDE / 2
-    matrix, outside = (a, b, c, d, e, f), int(rng.choice([0, 0, 0, 255, rng.integers(0, 256)]))
+    matrix, outside = (a, b, c, d, e, f), int(rng.choice([0, 0, 0, 255, int(rng.integers(0, 256))]))
     return source.transform((SIDE, SIDE), Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR, fillcolor=outside)
 
 
@@ -137,7 +137,7 @@ def _marked(picture: Image.Image, rng: np.random.Generator) -> Image.Image:
         else:
             down = rng.choice([rng.uniform(0, 0.1), rng.uniform(0.85, 0.95)])
         place = (float(across) * SIDE, float(down) * SIDE)
-        tone = int(rng.choice([255, 255, rng.integers(180, 256), 0]))
+        tone = int(rng.choice([255, 255, int(rng.integers(180, 256)), 0]))
         if rng.random() < 0.3:
             draw.rectangle(
                 (place[0] - 2, place[1] - 1, place[0] + size * len(text) * 0.6, place[1] + size + 2), fill=255 - tone
@@ -160,7 +160,7 @@ def _letterboxed(picture: Image.Image, rng: np.random.Generator) -> Image.Image:
 
 
 def _border_tone(rng: np.random.Generator) -> int:
-    return int(rng.choice([0, 0, 0, 255, 255, rng.integers(0, 256)]))
+    return int(rng.choice([0, 0, 0, 255, 255, int(rng.integers(0, 256))]))
 
 
 def _degraded(picture: Image.Image, rng: np.random.Generator) -> Image.Image:
@@ -193,7 +193,7 @@ def broken(image: np.ndarray, other: np.ndarray, scene: np.ndarray, rng: np.rand
     """
     if rng.random() < 0.15:
         return _figure(image, other, scene, rng)
-    how = rng.choice([_cut_out, _cut_out, _shuffled, _shuffled, _rolled, _swirled, _phases_mixed])
+    how = (_cut_out, _cut_out, _shuffled, _shuffled, _rolled, _swirled, _phases_mixed)[rng.integers(0, 7)]
     return how(varied(image, rng), rng)
 
 
@@ -256,6 +256,7 @@ def _figure(image: np.ndarray, other: np.ndarray, scene: np.ndarray, rng: np.ran
         return np.asarray(page)
     page = Image.fromarray(scene)
     side = int(rng.uniform(0.2, 0.45) * SIDE)
-    panel = Image.fromarray(varied(image, rng)).resize((side, side))
-    page.paste(panel, tuple(int(v) for v in rng.integers(0, SIDE - side, 2)))
+    small = Image.fromarray(varied(image, rng)).resize((side, side))
+    left, top = (int(v) for v in rng.integers(0, SIDE - side, 2))
+    page.paste(small, (left, top))
     return np.asarray(page)
