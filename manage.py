@@ -7,6 +7,8 @@ import sys
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings.embedded")
+    # TensorFlow's notes at its start would bury a command's own progress and errors.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from django.core.management import execute_from_command_line
 
     execute_from_command_line(sys.argv)

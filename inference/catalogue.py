@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from inference import pipelines, registry
 from inference.activation import activate_pipeline
@@ -12,6 +12,15 @@ from inference.errors import WeightsError
 from inference.models import ModelVersion, Network, Pipeline, PipelineMember
 from inference.networks import NETWORKS
 from inference.spec import ModelSpec, PipelineSpec
+from portal.errors import DomainError
+
+
+class DatabaseNotReady(DomainError):
+    """There are no tables to register anything in."""
+
+    code = "database_not_ready"
+    status = 503
+    remedy = "Run manage.py migrate, then manage.py register_models."
 
 
 @dataclass(frozen=True)
@@ -38,8 +47,11 @@ def register_shipped_models() -> Registration:
     A model version that no pipeline manifest is named after gets a pipeline of its own, so that it can be made active.
 
     Raises:
+        DatabaseNotReady: The database was not migrated.
         WeightsError: A manifest is not complete, or a registered version or pipeline is now another one.
     """
+    if Network._meta.db_table not in connection.introspection.table_names():
+        raise DatabaseNotReady("The database has no tables for model versions yet.")
     versions = [version for spec in registry.model_specs().values() if (version := _register(spec))]
     specs = pipelines.pipeline_specs()
     for version in versions:

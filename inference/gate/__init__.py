@@ -33,8 +33,8 @@ REFUSALS: dict[str, str] = {
     "orientation": "The X-ray is turned or upside down. Rotate it upright and send it again.",
     "inverted": "The X-ray has black and white exchanged. Invert it, so that bones are bright, and send it again.",
     "out_of_distribution": (
-        "The image differs too much from the chest X-rays that the models know. Send a clearer one, or read it without "
-        "the models."
+        "The image differs too much from the chest X-rays that the models know. Send an upright, complete one, or read "
+        "it without the models."
     ),
     "lateral": (
         "The image is a lateral or oblique view; the models read frontal views (PA or AP) only. Send the frontal view."

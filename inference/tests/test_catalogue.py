@@ -1,8 +1,12 @@
 from __future__ import annotations
 
 import io
+import os
+import subprocess
+import sys
 
 import pytest
+from django.conf import settings
 from django.core.management import CommandError, call_command
 
 from inference import pipelines, registry
@@ -147,3 +151,20 @@ def test_exactly_one_pipeline_is_active_after_every_choice(administrator):
     for pipeline in reversed(candidates):
         activate_pipeline(pipeline, actor=administrator)
         assert active() == pipeline
+
+
+def test_on_a_database_without_tables_it_says_what_to_do(tmp_path):
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "portal.settings.embedded", "VAR_DIR": str(tmp_path)}
+
+    done = subprocess.run(
+        [sys.executable, "manage.py", "register_models"],
+        cwd=settings.BASE_DIR,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    assert "Run manage.py migrate" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -121,10 +121,9 @@ def test_pictures_of_anything_else_are_refused(pixels):
 
 
 def test_a_chest_unlike_those_that_the_models_know_is_out_of_distribution():
-    pixels = phantom_pixels(5).copy()
-    pixels[300:] = 255 - pixels[300:]
+    leaning = np.asarray(Image.fromarray(phantom_pixels(5)).rotate(30))
 
-    assert code(Subject(pixels)) == "out_of_distribution"
+    assert code(Subject(leaning)) == "out_of_distribution"
 
 
 def test_a_tinted_scan_is_judged_by_its_shapes_and_a_colourful_picture_is_refused(tmp_path):
@@ -154,7 +153,7 @@ def test_an_unknown_version_is_refused_by_name():
 
 
 @needs_data
-def test_every_full_size_original_but_the_off_centre_one_passes():
+def test_every_full_size_original_passes():
     files = [path for path in sorted((DATA / "full_size").rglob("*")) if path.suffix in {".png", ".jpg", ".jpeg"}]
 
     refused = [path.name for path in files if code(read_subject(path))]
