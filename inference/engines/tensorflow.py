@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import keras
 import numpy as np
 import tensorflow as tf
 
 from inference.gradcam import Grid
 from inference.networks import NETWORKS
+from inference.networks.arithmetic import keras_arithmetic
 from inference.networks.arrays import assign
 from inference.spec import ModelSpec
 
@@ -22,7 +20,7 @@ class TensorFlowEngine:
 
     def load(self, spec: ModelSpec, arrays: dict[str, np.ndarray]) -> TensorFlowModel:
         """See `Engine.load`."""
-        with _float32():
+        with keras_arithmetic("float32"):  # also where a training in this process set mixed precision
             network = NETWORKS[spec.network].build(len(spec.labels), size=spec.input_size)
             assign(network, arrays, spec.name)
             return TensorFlowModel(network, spec.gradcam_layer)
@@ -119,14 +117,3 @@ def _window(layer: keras.Layer) -> tuple[float, int]:
         length = layer.input.shape[1]
         before = max((-(-length // stride) - 1) * stride + side - length, 0) // 2
     return (side - 1) / 2 - before, stride
-
-
-@contextmanager
-def _float32() -> Iterator[None]:
-    """Serve in float32 even where a training in this process set mixed precision."""
-    policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("float32")
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(policy)

@@ -87,6 +87,17 @@ def test_what_the_network_sees_becomes_a_code(seen, expected):
     assert code_of(seen, THRESHOLDS) == expected
 
 
+def test_a_picture_and_its_mirror_image_are_seen_alike():
+    image = prepare(thorax())[np.newaxis]
+
+    (seen,), (mirrored,) = fitted().look_at(image), fitted().look_at(image[:, :, ::-1])
+
+    exchanged = ["upright", "turned_right", "upside_down", "turned_left", "inverted", "other"]
+    order = [STATES.index(state) for state in exchanged]
+    np.testing.assert_allclose(mirrored.probabilities[order], seen.probabilities, atol=1e-6)
+    assert mirrored.distance == pytest.approx(seen.distance)
+
+
 def test_a_gate_comes_back_as_it_was_written(tmp_path):
     gate = fitted()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keras
 
+from inference.networks.arithmetic import keras_arithmetic
 from inference.training import checkpoints
 from inference.training.loop import Training
 from inference.training.precision import keras_policy
@@ -17,11 +18,7 @@ def train_to_end(training: Training, *, precision: str = "auto") -> keras.Model:
         training: What to train; a checkpoint in its folder is gone on with.
         precision: One of `inference.training.precision.PRECISIONS`.
     """
-    policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(keras_policy(precision))
-    try:
+    with keras_arithmetic(keras_policy(precision)):
         training.run(resume=checkpoints.exists(training.folder))
-    finally:
-        keras.config.set_dtype_policy(policy)
     best = checkpoints.load_best(training.folder)
     return best_network(training.network, training.train.labels, training.recipe, best)

@@ -15,6 +15,7 @@ from inference.gate.fitted import write_fitted
 from inference.preprocessing import squash
 from inference.training.data import DataError, find_images
 from inference.training.evaluation import groups_from_csv
+from inference.training.metrics import wilson
 from inference.training.progress import ProgressBar
 from inference.training.provenance import provenance
 from portal.errors import DomainError
@@ -86,7 +87,9 @@ class Command(BaseCommand):
         from inference.training.gatefit import fit
 
         members = [path for path in paths if sources.get(path.resolve()) == source]
-        return {"images": len(members), "share": round(fit.accepted_share(gate, self._read(members)), 4)}
+        share = fit.accepted_share(gate, self._read(members))
+        interval = wilson(round(share * len(members)), len(members))
+        return {"images": len(members), "share": round(share, 4), "share_ci95": interval}
 
     def _read(self, paths: list[Path]) -> np.ndarray:
         """Radiographs at working size, uint8 (n, 224, 224); raises DataError when one is no usable image."""

@@ -96,12 +96,10 @@ class Command(BaseCommand):
         folder: Path,
         options: dict[str, Any],
     ) -> None:
-        import keras
-
+        from inference.networks.arithmetic import keras_arithmetic
         from inference.training import checkpoints, loop, plots, publish, results
 
         policy = keras_policy(options["precision"])
-        keras.config.set_dtype_policy(policy)
         screen = TrainingScreen(self.stderr)
         training = loop.Training(
             network=network,
@@ -116,10 +114,10 @@ class Command(BaseCommand):
             on_epoch=screen.epoch,
         )
         try:
-            history = training.run(resume=options["resume"])
+            with keras_arithmetic(policy):
+                history = training.run(resume=options["resume"])
         except checkpoints.CheckpointError as error:
             raise CommandError(str(error)) from error
-        keras.config.set_dtype_policy("float32")  # the figures are those of the weights as they will be served
         model = publish.best_network(network, train.labels, recipe, checkpoints.load_best(folder))
         calibration = publish.calibrate(model, recipe, val)
         plots.plot_curves(history, folder / "curves.png")
