@@ -18,7 +18,7 @@ SIDE = 64
 STATES = ("upright", "turned_left", "upside_down", "turned_right", "inverted", "other")
 """What the network tells apart, in the order of its outputs."""
 
-MIRRORED_STATES = (0, 1, 2, 3, 4, 5)
+MIRRORED_STATES = (0, 3, 2, 1, 4, 5)
 """Which state each one becomes in the mirror: what was turned left is then turned right."""
 
 _PART = 64  # images at once; about 60 MB

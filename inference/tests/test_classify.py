@@ -9,7 +9,6 @@ from django.core.management import CommandError, call_command
 from PIL import Image
 
 from inference import pipelines, registry
-from inference.pipelines import default_pipeline
 from inference.spec import PipelineSpec
 from inference.tests.pictures import thorax
 
@@ -42,7 +41,7 @@ def test_a_chest_image_gets_label_probabilities_and_the_model_version(chest):
     assert list(line["probabilities"]) == list(SPEC.labels)
     assert sum(line["probabilities"].values()) == pytest.approx(1, abs=1e-5)
     assert line["label"] == max(line["probabilities"], key=line["probabilities"].get)
-    assert line["model"] == default_pipeline().key
+    assert line["model"] == pipelines.default_pipeline().key
     assert [(member["model"], member["weights_sha256"]) for member in line["members"]] == [
         ("covidnet8-1", SPEC.weights_sha256)
     ]
@@ -83,7 +82,7 @@ def test_without_json_a_line_is_a_sentence(chest):
     call_command("classify", str(chest), stdout=out)
 
     assert out.getvalue().startswith(f"{chest}: ")
-    assert default_pipeline().key in out.getvalue()
+    assert pipelines.default_pipeline().key in out.getvalue()
 
 
 @pytest.fixture
