@@ -163,4 +163,15 @@ Most epochs run at low resolution, which costs a fifth of the arithmetic."""
 ROBUST_COVIDNET8 = dataclasses.replace(ROBUST, name="robust-covidnet8", stages=((193, 0.75),))
 """`ROBUST` with the resolutions that Covidnet-8 can be trained at."""
 
-RECIPES = {recipe.name: recipe for recipe in (AUTHORS, PROGRESSIVE, ROBUST, ROBUST_COVIDNET8)}
+ROBUST_RESNET50 = dataclasses.replace(
+    ROBUST,
+    name="robust-resnet50",
+    batch_size=32,
+    epoch_images=3450,
+    average_decay=0.98,
+    stages=((64, 0.55), (112, 0.34)),
+)
+"""`ROBUST` for two cores: epochs of half the images, most at 64 pixels. The average is short, because statistics of
+batch normalisation that remember another resolution are wrong ones."""
+
+RECIPES = {recipe.name: recipe for recipe in (AUTHORS, PROGRESSIVE, ROBUST, ROBUST_COVIDNET8, ROBUST_RESNET50)}
