@@ -1,4 +1,11 @@
+import os
+
 from django.apps import AppConfig
+
+# Before anything imports TensorFlow: it takes oneDNN's convolutions by itself only on processors with AVX512-VNNI.
+# Measured on two cores with AVX2, images per second in training without and with: Covidnet-8 at 193 pixels 6.0 and
+# 12.2, ResNet-50 at 128 pixels 7.2 and 14.6, VGG-19 at 64 pixels 7.7 and 10.8.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 
 class InferenceConfig(AppConfig):
@@ -8,10 +15,12 @@ class InferenceConfig(AppConfig):
         from django.conf import settings
 
         from cases import dispatch, labels
-        from inference import registry
+        from inference import engines, registry
         from inference.classes import classes_of
         from inference.services import enqueue
 
-        registry.site_folder = settings.SITE_WEIGHTS_DIR  # the registry itself knows no Django
+        # Registry and engines themselves know no Django.
+        registry.site_folder = settings.SITE_WEIGHTS_DIR
+        engines.cache_folder = settings.ENGINE_CACHE_DIR
         dispatch.register(enqueue)
         labels.register(classes_of)

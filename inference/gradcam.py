@@ -29,33 +29,32 @@ class Grid:
     input_size: int
 
 
-def gradcam(activations: np.ndarray, gradient: np.ndarray) -> np.ndarray:
-    """Weigh the channels by their mean gradient, add them up, keep what speaks for the class.
+def gradcam(activations: np.ndarray, channel_weights: np.ndarray) -> np.ndarray:
+    """Weigh the channels, add them up, keep what speaks for a class.
 
     Args:
         activations: float (h, w, channels) of the layer.
-        gradient: float (h, w, channels), derivative of the class score before softmax by the activations.
+        channel_weights: float (k, channels), for each of k classes the mean gradient of its score by each channel.
 
     Returns:
-        float32 (h, w) in [0, 1] with maximum 1; all zeros where nothing speaks for the class, or where the values
-        are not finite. Never NaN.
+        float32 (k, h, w) in [0, 1], each map with maximum 1; all zeros where nothing speaks for the class, or where
+        the values are not finite. Never NaN.
 
     Raises:
-        ValueError: If the two arrays do not have the same three dimensions.
+        ValueError: If the two arrays do not have the same channels.
     """
-    if activations.ndim != 3 or activations.shape != gradient.shape:
+    if activations.ndim != 3 or channel_weights.ndim != 2 or activations.shape[2] != channel_weights.shape[1]:
         raise ValueError(
-            f"Expected activations and gradient of one shape (h, w, channels), "
-            f"got {activations.shape} and {gradient.shape}."
+            f"Expected activations (h, w, channels) and weights (k, channels), "
+            f"got {activations.shape} and {channel_weights.shape}."
         )
-    if not (np.isfinite(activations).all() and np.isfinite(gradient).all()):
-        return np.zeros(activations.shape[:2], np.float32)
-    weights = gradient.astype(np.float64).mean(axis=(0, 1))
-    evidence = np.maximum(activations.astype(np.float64) @ weights, 0.0)
-    peak = evidence.max(initial=0.0)
-    if peak <= 0.0:
-        return np.zeros(activations.shape[:2], np.float32)
-    return np.clip(evidence / peak, 0.0, 1.0).astype(np.float32)
+    maps = np.zeros((len(channel_weights), *activations.shape[:2]), np.float32)
+    if np.isfinite(activations).all():
+        evidence = np.maximum(activations.astype(np.float64) @ channel_weights.T.astype(np.float64), 0.0)
+        peaks = evidence.max(axis=(0, 1), initial=0.0)
+        speaks = np.isfinite(channel_weights).all(axis=1) & (peaks > 0.0)
+        maps[speaks] = np.clip(evidence[..., speaks] / peaks[speaks], 0.0, 1.0).transpose(2, 0, 1)
+    return maps
 
 
 def on_frame(values: np.ndarray, grid: Grid, side: int = FRAME_SIDE) -> np.ndarray:

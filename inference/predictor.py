@@ -1,4 +1,4 @@
-"""From radiographs to judgements: gate, preprocessing, trunk, tail, Grad-CAM, combination."""
+"""From radiographs to judgements: gate, preprocessing, network, Grad-CAM, combination."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from inference.gradcam import gradcam, on_frame
 from inference.outcomes import Failed, Heatmap, Judgement, MemberOutput, Refused, Subject
 from inference.preprocessing import preprocess
 from inference.spec import ModelSpec, PipelineSpec
+from inference.tail import Outputs, softmax
 
 __all__ = ["Failed", "Heatmap", "Judgement", "MemberOutput", "Predictor", "Refused", "Subject"]
 
@@ -22,7 +23,7 @@ HeatmapChoice = Literal["all", "predicted", "none"]
 Loader = Callable[[ModelSpec, str], LoadedModel]
 
 BATCH_SIZE = 16
-"""Images per trunk call: about 1 GB of float32 activations at most; more gains no speed on a CPU."""
+"""Images per call of a network: about 1 GB of float32 activations at most; more gains no speed on a CPU."""
 
 UNUSABLE_OUTPUT = Failed(
     "unusable_output", "A model gave no usable numbers for this image; the case needs a manual read."
@@ -57,11 +58,9 @@ class Predictor:
         """Load the gate and every member and run it once, so that the first case does not wait for it."""
         self._gate.warm_up()
         for spec, _ in self.pipeline.members:
-            blank = np.zeros((1, *spec.input_shape), np.float32)
             model = self._loader(spec, self._engine_name)
-            activations = model.trunk(blank)
-            model.tail(activations)
-            model.gradient(activations, np.zeros(1, np.int64))
+            outputs = model.run(np.zeros((1, *spec.input_shape), np.float32))
+            model.tail.channel_weights(outputs, np.zeros((1, 1), np.int64))
 
     def predict(
         self, subjects: Sequence[Subject], heatmaps: HeatmapChoice = "all", *, gated: bool = True
@@ -110,26 +109,19 @@ class Predictor:
         )
 
 
-def softmax(logits: np.ndarray, temperature: float | None = None) -> np.ndarray:
-    """Probabilities float64 over the last axis; logits are divided by the temperature, if there is one."""
-    scaled = logits.astype(np.float64) / (temperature or 1.0)
-    powers = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
-    return powers / powers.sum(axis=-1, keepdims=True)
-
-
 def _outputs(
     spec: ModelSpec, weight: float, model: LoadedModel, images: list[np.ndarray], heatmaps: HeatmapChoice
 ) -> list[MemberOutput | None]:
     """One member over one batch; None for an image with unusable numbers."""
     batch = np.stack([preprocess(image, spec.input_size, spec.preprocessing, spec.channels) for image in images])
-    activations = model.trunk(batch)
-    logits = model.tail(activations)
+    outputs = model.run(batch)
+    logits = model.tail.logits(outputs)
     if logits.shape != (len(images), len(spec.labels)):
         return [None] * len(images)
     usable = np.isfinite(logits).all(axis=1)
     logits = np.where(usable[:, np.newaxis], logits, 0.0)
     probabilities = softmax(logits, spec.temperature)
-    maps = _heatmaps(spec, model, activations, logits, heatmaps)
+    maps = _heatmaps(spec, model, outputs, logits, heatmaps)
     return [
         MemberOutput(spec, weight, probabilities[index], maps[index]) if usable[index] else None
         for index in range(len(images))
@@ -137,18 +129,19 @@ def _outputs(
 
 
 def _heatmaps(
-    spec: ModelSpec, model: LoadedModel, activations: np.ndarray, logits: np.ndarray, choice: HeatmapChoice
+    spec: ModelSpec, model: LoadedModel, outputs: Outputs, logits: np.ndarray, choice: HeatmapChoice
 ) -> list[dict[str, Heatmap]]:
     """Grad-CAM maps by label for each image of a batch."""
-    maps: list[dict[str, Heatmap]] = [{} for _ in logits]
     if choice == "none":
-        return maps
-    predicted = logits.argmax(axis=1)
-    rounds = [predicted] if choice == "predicted" else [np.full(len(logits), i) for i in range(len(spec.labels))]
-    for classes in rounds:
-        gradients = model.gradient(activations, classes)
-        for index, (image_activations, gradient) in enumerate(zip(activations, gradients, strict=True)):
-            label = spec.labels[classes[index]]
-            values = on_frame(gradcam(image_activations, gradient), model.grid)
-            maps[index][label] = Heatmap(label, values, usable=bool(values.any()))
-    return maps
+        return [{} for _ in logits]
+    if choice == "all":
+        asked = np.tile(np.arange(len(spec.labels)), (len(logits), 1))
+    else:
+        asked = logits.argmax(axis=1)[:, np.newaxis]
+    weights = model.tail.channel_weights(outputs, asked)
+    found: list[dict[str, Heatmap]] = []
+    for activations, classes, by_class in zip(model.tail.activations(outputs), asked, weights, strict=True):
+        labels = [spec.labels[index] for index in classes]
+        maps = [on_frame(values, model.grid) for values in gradcam(activations, by_class)]
+        found.append({label: Heatmap(label, map, bool(map.any())) for label, map in zip(labels, maps, strict=True)})
+    return found

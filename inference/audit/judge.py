@@ -57,7 +57,7 @@ class PipelineJudge:
         for spec, _ in self._pipeline.members:
             model = self._load(spec)
             inputs = [preprocess(image, spec.input_size, spec.preprocessing, spec.channels) for image in images]
-            found[spec.name] = model.features(model.trunk(np.stack(inputs)))
+            found[spec.name] = model.tail.features(model.run(np.stack(inputs)))
         return found
 
 

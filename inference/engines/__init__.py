@@ -1,45 +1,39 @@
-"""Engines run networks. Each network is split at its Grad-CAM layer into trunk and tail.
+"""Engines run networks, up to the layer before the last and with what a heatmap needs.
 
-The trunk maps a batch to the activations of that layer and holds nearly all of the arithmetic; the tail maps
-activations to class scores. A heatmap differentiates the tail alone, from activations that the forward pass made
-anyway, and the trunk can run on whatever is fastest.
+A heatmap needs no second pass and no automatic differentiation: an engine keeps the outputs of a few layers, and
+`inference.tail` does the rest for all classes in a few small matrix products.
 """
 
 from __future__ import annotations
 
+import logging
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
 from inference.gradcam import Grid
 from inference.spec import ModelSpec
+from inference.tail import Outputs, Tail
+
+logger = logging.getLogger(__name__)
+
+
+class EngineError(Exception):
+    """An engine cannot run a model version; the message is for the log."""
 
 
 class LoadedModel(Protocol):
     """A model version ready to run."""
 
     grid: Grid
-    """Where the cells of the activations lie on the input."""
+    """Where the cells of the Grad-CAM layer lie on the input."""
 
-    def trunk(self, batch: np.ndarray) -> np.ndarray:
-        """float32 (n, size, size, channels) -> activations float32 (n, h, w, channels)."""
+    tail: Tail
+    """What makes scores and heatmaps of the outputs."""
 
-    def tail(self, activations: np.ndarray) -> np.ndarray:
-        """Activations (n, h, w, channels) -> logits float32 (n, classes), before softmax and temperature."""
-
-    def features(self, activations: np.ndarray) -> np.ndarray:
-        """Activations (n, h, w, channels) -> float32 (n, features): what the last layer weighs."""
-
-    def gradient(self, activations: np.ndarray, classes: np.ndarray) -> np.ndarray:
-        """Derivative of one class's logit by the activations.
-
-        Args:
-            activations: float32 (n, h, w, channels).
-            classes: int (n,), the class of each image.
-
-        Returns:
-            float32 (n, h, w, channels).
-        """
+    def run(self, batch: np.ndarray) -> Outputs:
+        """float32 (n, size, size, channels) -> the outputs that `tail` needs."""
 
 
 class Engine(Protocol):
@@ -51,17 +45,47 @@ class Engine(Protocol):
         """Raises WeightsError when an array is missing, superfluous or of the wrong shape."""
 
 
-ENGINE_NAMES = ("auto", "tensorflow")
+ENGINE_NAMES = ("auto", "tensorflow", "openvino")
+
+cache_folder: Path | None = None
+"""Where engines keep what they prepare: the setting ENGINE_CACHE_DIR, which `inference.apps` hands over at start-up."""
 
 
 def get_engine(name: str = "auto") -> Engine:
-    """The engine of this name; "auto" takes the best one that this machine has.
+    """The engine of this name; "auto" takes TensorFlow where there is a GPU, else OpenVINO where it fits.
 
     Raises:
         ValueError: If there is no engine of that name.
     """
     if name not in ENGINE_NAMES:
         raise ValueError(f"Expected an engine among {', '.join(ENGINE_NAMES)}, got {name!r}.")
-    from inference.engines.tensorflow import TensorFlowEngine
+    if name == "tensorflow" or (name == "auto" and _has_gpu()):
+        from inference.engines.tensorflow import TensorFlowEngine
 
-    return TensorFlowEngine()
+        return TensorFlowEngine()
+    from inference.engines.openvino import OpenVINOEngine
+
+    folder = cache_folder or Path.home() / ".cache" / "cxr-portal"
+    return OpenVINOEngine(folder) if name == "openvino" else _FirstThatWorks(OpenVINOEngine(folder))
+
+
+def _has_gpu() -> bool:
+    """Whether NVIDIA's driver is there; asking TensorFlow would cost its import."""
+    return Path("/dev/nvidiactl").exists()
+
+
+class _FirstThatWorks:
+    """Takes the reference engine for the model versions that the fast one cannot run."""
+
+    name = "auto"
+
+    def __init__(self, fast: Engine):
+        self._fast = fast
+
+    def load(self, spec: ModelSpec, arrays: dict[str, np.ndarray]) -> LoadedModel:
+        """See `Engine.load`."""
+        try:
+            return self._fast.load(spec, arrays)
+        except EngineError as error:
+            logger.warning("%s runs on TensorFlow: %s", spec.name, error)
+            return get_engine("tensorflow").load(spec, arrays)

@@ -257,8 +257,8 @@ class TestJudge:
         assert sum(done) == 20
 
     def test_numbers_that_are_none_stop_the_audit(self, judge):
-        broken = type("Broken", (), {"trunk": lambda self, x: x, "tail": lambda self, x: np.full((len(x), 3), np.nan)})
-        judge = PipelineJudge(single_model_pipeline(self.SPEC), loader=lambda spec, engine: broken())
+        broken = tiny.Answering(lambda batch: np.full((len(batch), 3), np.nan, np.float32))
+        judge = PipelineJudge(single_model_pipeline(self.SPEC), loader=lambda spec, engine: broken)
 
         with pytest.raises(AuditError, match="no usable numbers"):
             judge.probabilities(IMAGE[np.newaxis])

@@ -7,91 +7,53 @@ import pytest
 from PIL import Image
 
 from inference import overlay
-from inference.engines.tensorflow import TensorFlowModel, receptive_grid
+from inference.engines.tensorflow import TensorFlowModel
 from inference.gradcam import Grid, gradcam, on_frame
 from inference.networks import NETWORKS, covidnet8
+from inference.networks.splitting import receptive_grid
 from inference.tests import tiny
 
 
-@pytest.fixture(scope="module")
-def network():
-    import keras
-
-    keras.utils.set_random_seed(3)
-    return tiny.build(3)
-
-
 class TestGradcam:
-    def test_is_the_channels_weighted_by_their_mean_gradient_kept_positive_and_normalised(self):
+    def test_is_the_weighted_channels_kept_positive_and_normalised_for_each_class(self):
         activations = np.array([[[1.0, 2.0], [0.0, 4.0]]])
-        gradient = np.array([[[2.0, -1.0], [0.0, 0.0]]])  # means: 1 and -0.5
 
-        np.testing.assert_allclose(gradcam(activations, gradient), [[0.0, 0.0]])
-        np.testing.assert_allclose(gradcam(activations, -gradient), [[0.0, 1.0]])
+        maps = gradcam(activations, np.array([[1.0, -0.5], [-1.0, 0.5], [4.0, 1.0]]))
+
+        np.testing.assert_allclose(maps, [[[0.0, 0.0]], [[0.0, 1.0]], [[1.0, 4 / 6]]], rtol=1e-6)
 
     def test_without_positive_evidence_is_zeros(self):
-        values = gradcam(np.ones((3, 3, 4)), -np.ones((3, 3, 4)))
+        values = gradcam(np.ones((3, 3, 4)), -np.ones((1, 4)))
 
         assert values.dtype == np.float32
         assert not values.any()
 
     @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
     def test_is_zeros_and_never_nan_where_a_number_is_not_finite(self, bad):
-        activations = np.ones((3, 3, 4))
+        activations, weights = np.ones((3, 3, 4)), np.ones((2, 4))
+        weights[0, 1] = bad
+        first, second = gradcam(activations, weights)
         activations[1, 1, 1] = bad
 
-        assert not gradcam(activations, np.ones((3, 3, 4))).any()
+        assert (first.any(), second.all()) == (False, True)
+        assert not gradcam(activations, np.ones((2, 4))).any()
 
     def test_stays_in_range_for_huge_and_tiny_numbers(self):
         rng = np.random.default_rng(0)
         for factor in (1e-30, 1e30):
-            values = gradcam(rng.random((5, 5, 3)) * factor, rng.random((5, 5, 3)) * factor)
+            values = gradcam(rng.random((5, 5, 3)) * factor, rng.random((1, 3)) * factor)
             assert values.max() == 1.0
             assert values.min() >= 0.0
 
-    def test_refuses_arrays_that_do_not_fit_one_another(self):
-        with pytest.raises(ValueError, match="one shape"):
-            gradcam(np.ones((3, 3, 4)), np.ones((3, 3, 5)))
+    @pytest.mark.parametrize("weights", [np.ones((1, 5)), np.ones(4)])
+    def test_refuses_arrays_that_do_not_fit_one_another(self, weights):
+        with pytest.raises(ValueError, match="Expected activations"):
+            gradcam(np.ones((3, 3, 4)), weights)
 
 
-class TestTrunkAndTail:
-    def test_together_give_what_the_whole_network_gives(self, network):
-        batch = np.random.default_rng(0).normal(size=(4, 32, 32, 3)).astype(np.float32)
-        model = TensorFlowModel(network, "conv2")
-
-        logits = model.tail(model.trunk(batch))
-
-        powers = np.exp(logits)
-        whole = network.predict(batch, verbose=0)
-        np.testing.assert_allclose(powers / powers.sum(axis=1, keepdims=True), whole, atol=1e-5)
-
-    def test_gradient_of_the_tail_is_that_of_the_whole_network(self, network):
-        import keras
-        import tensorflow as tf
-
-        batch = np.random.default_rng(1).normal(size=(3, 32, 32, 3)).astype(np.float32)
-        classes = np.array([2, 0, 1])
-        last = network.layers[-1]
-        whole = keras.Model(network.input, [network.get_layer("conv2").output, last.input])
-        with tf.GradientTape() as tape:
-            activations, features = whole(batch)
-            logits = tf.matmul(features, last.kernel) + last.bias
-            chosen = tf.gather(logits, classes, axis=1, batch_dims=1)
-        expected = tape.gradient(chosen, activations)
-
-        model = TensorFlowModel(network, "conv2")
-        gradient = model.gradient(model.trunk(batch), classes)
-
-        np.testing.assert_allclose(gradient, expected.numpy(), atol=1e-6)
-
-    def test_leave_the_network_as_it_was(self, network):
-        before = network.get_weights()
-        model = TensorFlowModel(network, "conv2")
-
-        model.gradient(model.trunk(np.ones((1, 32, 32, 3), np.float32)), np.array([0]))
-
-        for old, new in zip(before, network.get_weights(), strict=True):
-            np.testing.assert_array_equal(old, new)
+def every_class(model, outputs):
+    count = len(model.tail.logits(outputs))
+    return model.tail.channel_weights(outputs, np.tile(np.arange(3), (count, 1)))
 
 
 class TestPlantedPatch:
@@ -107,39 +69,17 @@ class TestPlantedPatch:
         image = np.zeros((1, 32, 32, 3), np.float32)
         image[:, row : row + 4, column : column + 4] = 1.0
 
-        activations = model.trunk(image)
-        values = on_frame(gradcam(activations[0], model.gradient(activations, np.array([2]))[0]), model.grid)
+        outputs = model.run(image)
+        maps = gradcam(model.tail.activations(outputs)[0], every_class(model, outputs)[0])
+        values = on_frame(maps[2], model.grid)
 
         hottest = np.argwhere(values == values.max()).mean(axis=0) * 32 / 64
         assert np.abs(hottest - (row + 2, column + 2)).max() <= 2.0
-        assert not gradcam(activations[0], model.gradient(activations, np.array([0]))[0]).any()
+        assert not maps[0].any()
 
 
 class TestEveryNetwork:
     SIZES = {"covidnet8": 193, "covidnet8-grey": 193, "resnet50": 160, "vgg16": 96, "vgg19": 96}
-
-    @pytest.mark.parametrize("name", sorted(NETWORKS))
-    def test_trunk_and_tail_together_give_what_the_whole_network_gives(self, name):
-        import keras
-
-        keras.utils.set_random_seed(8)
-        definition = NETWORKS[name]
-        network = definition.build(3, size=self.SIZES[name], initializer="he_uniform")
-        batch = np.random.default_rng(0).normal(size=(2, *network.input_shape[1:])).astype(np.float32)
-        model = TensorFlowModel(network, definition.gradcam_layer)
-
-        activations = model.trunk(batch)
-        logits = model.tail(activations)
-
-        whole = keras.Model(network.input, network.layers[-1].input).predict(batch, verbose=0)
-        expected = whole @ network.layers[-1].kernel.numpy()
-        np.testing.assert_allclose(logits, expected, rtol=1e-4, atol=1e-5 * max(1, np.abs(expected).max()))
-        for image, gradient in zip(activations, model.gradient(activations, np.array([0, 2])), strict=True):
-            values = on_frame(gradcam(image, gradient), model.grid)
-            assert (values.shape, values.dtype) == ((64, 64), np.float32)
-            assert np.isfinite(values).all()
-            assert values.min() >= 0
-            assert values.max() <= 1
 
     @pytest.mark.parametrize("name", sorted(NETWORKS))
     def test_the_map_is_hottest_on_the_bright_patch_that_the_class_looks_for(self, name):
@@ -162,13 +102,14 @@ class TestEveryNetwork:
             row, column = round(row * size), round(column * size)
             image = np.zeros((1, *network.input_shape[1:]), np.float32)
             image[:, row - 16 : row + 16, column - 16 : column + 16] = 1.0
-            activations = model.trunk(image)
-            values = on_frame(gradcam(activations[0], model.gradient(activations, np.array([2]))[0]), model.grid)
+            outputs = model.run(image)
+            maps = gradcam(model.tail.activations(outputs)[0], every_class(model, outputs)[0])
+            values = on_frame(maps[2], model.grid)
 
             assert values.max() > 0.5
             hottest = np.argwhere(values > 0.95 * values.max()).mean(axis=0) * size / 64
             assert np.abs(hottest - (row, column)).max() <= model.grid.step / 2
-            assert not gradcam(activations[0], model.gradient(activations, np.array([0]))[0]).any()
+            assert not maps[0].any()
 
 
 class TestReceptiveGrid:
@@ -211,9 +152,9 @@ class TestReceptiveGrid:
         with pytest.raises(ValueError, match="one step before last"):
             receptive_grid(network, "last")
 
-    def test_an_unknown_layer_is_refused(self, network):
+    def test_an_unknown_layer_is_refused(self):
         with pytest.raises(ValueError, match="got 'conv9'"):
-            receptive_grid(network, "conv9")
+            receptive_grid(tiny.build(3), "conv9")
 
 
 class TestOnFrame:

@@ -8,10 +8,10 @@ from inference.engines import get_engine
 from inference.engines.tensorflow import TensorFlowModel
 from inference.ensemble import combine
 from inference.errors import WeightsError
-from inference.gradcam import Grid
 from inference.outcomes import Failed, Judgement, MemberOutput, Refused, Subject
-from inference.predictor import BATCH_SIZE, Predictor, softmax
+from inference.predictor import BATCH_SIZE, Predictor
 from inference.spec import PipelineSpec
+from inference.tail import softmax
 from inference.tests import tiny
 from inference.tests.pictures import thorax
 
@@ -37,24 +37,15 @@ def predictor(models):
     return Predictor(pipeline(), loader=lambda spec, engine: models[spec.version])
 
 
-class BrokenModel:
+def broken(classes: int = 3) -> tiny.Answering:
     """Stands for weights gone wrong: the scores of an image with a bright corner are not numbers."""
 
-    grid = Grid(0.5, 1.0, 32)
+    def answer(batch):
+        scores = np.zeros((len(batch), classes), np.float32)
+        scores[batch[:, 0, 0, 0] > 0] = np.nan
+        return scores
 
-    def __init__(self, width: int = 3):
-        self._width = width
-
-    def trunk(self, batch):
-        return batch
-
-    def tail(self, activations):
-        logits = np.zeros((len(activations), self._width), np.float32)
-        logits[activations[:, 0, 0, 0] > 0] = np.nan
-        return logits
-
-    def gradient(self, activations, classes):
-        return np.ones_like(activations)
+    return tiny.Answering(answer, classes)
 
 
 def test_each_subject_gets_one_outcome_in_its_place(predictor):
@@ -113,7 +104,7 @@ def test_no_subjects_give_no_outcomes(predictor):
 
 
 def test_scores_that_are_not_numbers_fail_their_own_subject_only():
-    predictor = Predictor(pipeline(), loader=lambda spec, engine: BrokenModel())
+    predictor = Predictor(pipeline(), loader=lambda spec, engine: broken())
     good, bad = thorax(), thorax()
     good[:20, :20], bad[:20, :20] = 0, 255
 
@@ -124,7 +115,7 @@ def test_scores_that_are_not_numbers_fail_their_own_subject_only():
 
 
 def test_scores_of_the_wrong_shape_fail():
-    predictor = Predictor(pipeline(), loader=lambda spec, engine: BrokenModel(width=2))
+    predictor = Predictor(pipeline(), loader=lambda spec, engine: broken(classes=2))
 
     assert isinstance(predictor.predict([Subject(thorax())])[0], Failed)
 

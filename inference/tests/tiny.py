@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from inference import registry
+from inference.gradcam import Grid
 from inference.networks import NetworkDefinition
 from inference.networks.arrays import named_arrays
 from inference.networks.parts import convolution
 from inference.spec import ModelSpec
+from inference.tail import Outputs, Tail, TailPlan
 
 if TYPE_CHECKING:
     import keras
@@ -60,3 +65,22 @@ def installed(folder: Path, version: str = "1", seed: int = 1, **changes: object
     network = build(len(LABELS))
     arrays = named_arrays(network, network.get_weights())
     return registry.install(spec(version=version, **({"temperature": 1.0} | changes)), arrays, folder)
+
+
+class Answering:
+    """A loaded model that gives the scores which a function makes of a batch, float32 (n, classes).
+
+    Its Grad-CAM layer are these scores, at a single position.
+    """
+
+    grid = Grid(first_centre=16.0, step=32.0, input_size=32)
+
+    def __init__(self, answer: Callable[[np.ndarray], np.ndarray], classes: int = 3):
+        arrays = {"last/kernel": np.eye(classes, dtype=np.float32), "last/bias": np.zeros(classes, np.float32)}
+        self.tail = Tail(TailPlan("scores", (1, 1, classes), (), "last"), arrays)
+        self._answer = answer
+
+    def run(self, batch: np.ndarray) -> Outputs:
+        """See `LoadedModel.run`."""
+        scores = self._answer(batch)
+        return {"scores": scores[:, np.newaxis, np.newaxis]}

@@ -140,6 +140,7 @@ STORAGES = {
 MEDIA_ROOT = Path(env("MEDIA_ROOT", default=str(VAR_DIR / "media")))
 MEDIA_SERVING = env("MEDIA_SERVING", default="django")  # or "x-accel" behind nginx
 SITE_WEIGHTS_DIR = Path(env("SITE_WEIGHTS_DIR", default=str(VAR_DIR / "weights")))  # model versions of its own
+ENGINE_CACHE_DIR = Path(env("ENGINE_CACHE_DIR", default=str(VAR_DIR / "engines")))  # converted networks
 INTAKE_TMP_DIR = Path(env("INTAKE_TMP_DIR", default=str(VAR_DIR / "intake")))
 INTAKE_MAX_FILES = 200  # images in one request
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024**2

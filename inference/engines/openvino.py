@@ -1,0 +1,123 @@
+"""OpenVINO: on processors, the fastest precision that reproduces the reference."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import openvino
+
+from inference.engines import EngineError
+from inference.engines.export import GRAPH, Exported, exported, probes
+from inference.spec import ModelSpec
+from inference.tail import Outputs, softmax
+
+logger = logging.getLogger(__name__)
+
+Precision = Literal["bf16", "f32"]
+
+TOLERANCES: dict[Precision, float] = {"bf16": 0.005, "f32": 1e-4}
+"""How far a probability may be from the reference."""
+
+_FAST_BFLOAT16 = "BF16"  # OpenVINO names it only where the processor multiplies bfloat16 in hardware
+
+
+@dataclass(frozen=True)
+class Equivalence:
+    """What a comparison with the reference showed.
+
+    Attributes:
+        difference: Largest difference of a probability.
+        relabelled: Probes with another class, though the reference's first two classes are further apart than twice the
+            tolerance.
+        passed: Whether the model may be used so.
+    """
+
+    difference: float
+    relabelled: int
+    passed: bool
+
+
+class OpenVINOEngine:
+    """Runs converted networks.
+
+    Args:
+        cache: Folder for converted networks, compiled ones and comparisons.
+        precisions: What to try, in this order; by default what this processor is fast at.
+    """
+
+    name = "openvino"
+
+    def __init__(self, cache: Path, precisions: Sequence[Precision] | None = None):
+        self._core = openvino.Core()
+        self._cache = cache
+        fast = _FAST_BFLOAT16 in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        self._precisions = precisions or (("bf16", "f32") if fast else ("f32",))
+
+    def load(self, spec: ModelSpec, arrays: dict[str, np.ndarray]) -> OpenVINOModel:
+        """See `Engine.load`.
+
+        Raises:
+            EngineError: If the network cannot be converted, or no precision reproduces the reference.
+        """
+        files = exported(spec, arrays, self._cache)
+        for precision in self._precisions:
+            model = OpenVINOModel(self._core, files, precision)
+            found = self._compared(spec, files, model, precision)
+            if found.passed:
+                logger.info("%s: OpenVINO in %s, %.1e from the reference.", spec.name, precision, found.difference)
+                return model
+            logger.warning(
+                "%s is not run in %s: a probability is %.1e from the reference, %d probes get another class.",
+                spec.name,
+                precision,
+                found.difference,
+                found.relabelled,
+            )
+        raise EngineError(f"OpenVINO does not reproduce the reference for {spec.name}.")
+
+    def _compared(self, spec: ModelSpec, files: Exported, model: OpenVINOModel, precision: Precision) -> Equivalence:
+        """Compare with the reference, once for each converted network, precision and processor."""
+        processor = self._core.get_property("CPU", "FULL_DEVICE_NAME")
+        path = files.folder / f"check-{precision}-{''.join(c if c.isalnum() else '_' for c in processor)}.json"
+        try:
+            return Equivalence(**json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            logits = model.tail.logits(model.run(probes(spec)))
+            found = compare(logits, files.reference, TOLERANCES[precision], spec.temperature)
+            temporary = path.with_suffix(f".{os.getpid()}")
+            temporary.write_text(json.dumps(vars(found)) + "\n", encoding="utf-8")
+            temporary.replace(path)
+            return found
+
+
+class OpenVINOModel:
+    """A compiled network. See `LoadedModel`."""
+
+    def __init__(self, core: openvino.Core, files: Exported, precision: Precision):
+        self.grid, self.tail = files.grid, files.tail
+        how = {"CACHE_DIR": str(files.folder / "compiled"), "INFERENCE_PRECISION_HINT": precision}
+        compiled = core.compile_model(core.read_model(files.folder / GRAPH), "CPU", how)
+        self._request = compiled.create_infer_request()
+
+    def run(self, batch: np.ndarray) -> Outputs:
+        """See `LoadedModel.run`."""
+        self._request.infer([np.ascontiguousarray(batch, np.float32)])
+        return {name: self._request.get_tensor(name).data.copy() for name in self.tail.needed}
+
+
+def compare(logits: np.ndarray, reference: np.ndarray, tolerance: float, temperature: float | None) -> Equivalence:
+    """Compare class scores (n, classes) with those of the reference."""
+    if not np.isfinite(logits).all():
+        return Equivalence(float("inf"), len(logits), False)
+    found, expected = softmax(logits, temperature), softmax(reference, temperature)
+    difference = float(np.abs(found - expected).max())
+    first, second = np.sort(expected, axis=1)[:, ::-1][:, :2].T
+    relabelled = int(((found.argmax(1) != expected.argmax(1)) & (first - second > 2 * tolerance)).sum())
+    return Equivalence(difference, relabelled, difference <= tolerance and relabelled == 0)

@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import logging
+import sys
+
+import numpy as np
+import pytest
+
+from inference import engines, registry
+from inference.engines import EngineError, get_engine
+from inference.engines.openvino import OpenVINOEngine, compare
+from inference.engines.tensorflow import TensorFlowEngine
+from inference.networks import NETWORKS
+from inference.networks.arrays import named_arrays
+from inference.spec import ModelSpec
+
+LABELS = ("covid", "normal", "pneumonia")
+
+
+def model_version(name: str, size: int) -> tuple[ModelSpec, dict[str, np.ndarray]]:
+    import keras
+
+    keras.utils.set_random_seed(4)
+    definition = NETWORKS[name]
+    network = definition.build(3, size=size, initializer="he_uniform")
+    spec = ModelSpec(
+        network=name,
+        version="1",
+        weights_file="",
+        weights_sha256="",
+        input_shape=(size, size, definition.channels),
+        labels=LABELS,
+        preprocessing="squash224-standardise",
+        gradcam_layer=definition.gradcam_layer,
+    )
+    return spec, named_arrays(network, network.get_weights())
+
+
+@pytest.fixture(scope="module")
+def small():
+    return model_version("covidnet8", 193)
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("engines")
+
+
+@pytest.mark.parametrize(
+    ("name", "size"), [("covidnet8", 193), ("covidnet8-grey", 193), ("vgg19", 64), ("resnet50", 64)]
+)
+def test_openvino_gives_what_tensorflow_gives(name, size, cache):
+    spec, arrays = model_version(name, size)
+    batch = np.random.default_rng(0).normal(size=(3, *spec.input_shape)).astype(np.float32)
+    reference = TensorFlowEngine().load(spec, arrays)
+    expected = reference.run(batch)
+
+    model = OpenVINOEngine(cache).load(spec, arrays)
+    found = model.run(batch)
+
+    assert model.grid == reference.grid
+    assert list(found) == list(expected)
+    for layer, values in expected.items():
+        np.testing.assert_allclose(found[layer], values, atol=1e-4 * np.abs(values).max(), err_msg=layer)
+    classes = np.array([[0, 1, 2]] * 3)
+    weights = reference.tail.channel_weights(expected, classes)
+    np.testing.assert_allclose(model.tail.channel_weights(found, classes), weights, atol=1e-4 * np.abs(weights).max())
+    np.testing.assert_allclose(model.tail.logits(model.run(batch[:1])), model.tail.logits(found)[:1], atol=1e-4)
+
+
+def test_what_a_run_returned_is_not_overwritten_by_the_next(small, cache):
+    spec, arrays = small
+    model = OpenVINOEngine(cache).load(spec, arrays)
+
+    first = model.tail.logits(model.run(np.zeros((1, *spec.input_shape), np.float32)))
+    outputs = model.run(np.zeros((1, *spec.input_shape), np.float32))
+    model.run(np.ones((1, *spec.input_shape), np.float32))
+
+    np.testing.assert_array_equal(model.tail.logits(outputs), first)
+
+
+def test_a_second_start_needs_no_tensorflow(small, cache, monkeypatch):
+    spec, arrays = small
+    OpenVINOEngine(cache).load(spec, arrays)
+    monkeypatch.setitem(sys.modules, "tensorflow", None)  # an import of it now fails
+    monkeypatch.setitem(sys.modules, "inference.engines.tensorflow", None)
+
+    OpenVINOEngine(cache).load(spec, arrays)
+
+
+def test_other_weights_are_converted_anew_and_a_damaged_file_is_replaced(small, cache):
+    spec, arrays = small
+    OpenVINOEngine(cache).load(spec, arrays)
+    other = arrays | {"dense2/bias": arrays["dense2/bias"] + 1.0}
+    blank = np.zeros((1, *spec.input_shape), np.float32)
+
+    model = OpenVINOEngine(cache).load(spec, other)
+
+    expected = TensorFlowEngine().load(spec, other)
+    scores = expected.tail.logits(expected.run(blank))
+    np.testing.assert_allclose(model.tail.logits(model.run(blank)), scores, atol=1e-4)
+    for path in cache.glob("covidnet8-1-*/network.bin"):
+        path.write_bytes(path.read_bytes()[:-4] + b"\x00\x00\x00\x41")
+    again = OpenVINOEngine(cache).load(spec, other)
+    np.testing.assert_allclose(again.tail.logits(again.run(blank)), model.tail.logits(model.run(blank)), atol=1e-6)
+
+
+def test_a_precision_that_is_too_far_off_is_passed_over_and_one_comparison_serves_all_starts(
+    small, cache, monkeypatch, caplog
+):
+    from inference.engines import openvino
+
+    spec, arrays = small
+    comparisons = []
+
+    def found_wanting(logits, reference, tolerance, temperature):
+        comparisons.append(tolerance)
+        return openvino.Equivalence(1.0, 0, False) if tolerance == 0.005 else compare(logits, reference, 1.0, 1.0)
+
+    monkeypatch.setattr(openvino, "compare", found_wanting)
+    arrays = arrays | {"dense2/bias": arrays["dense2/bias"] + 2.0}
+    caplog.set_level(logging.INFO)
+
+    for _ in range(2):
+        OpenVINOEngine(cache, ("bf16", "f32")).load(spec, arrays)
+
+    assert comparisons == [0.005, 1e-4]
+    assert "covidnet8-1 is not run in bf16" in caplog.text
+    assert "OpenVINO in f32" in caplog.text
+
+
+def test_auto_falls_back_to_tensorflow_and_says_why(small, tmp_path, monkeypatch, caplog):
+    spec, arrays = small
+    monkeypatch.setattr(engines, "cache_folder", tmp_path)
+    monkeypatch.setattr(
+        "inference.engines.openvino.OpenVINOEngine.load",
+        lambda *what: (_ for _ in ()).throw(EngineError("OpenVINO does not reproduce the reference for covidnet8-1.")),
+    )
+
+    model = get_engine("auto").load(spec, arrays)
+
+    assert model.run(np.zeros((1, *spec.input_shape), np.float32))
+    assert "covidnet8-1 runs on TensorFlow: OpenVINO does not reproduce" in caplog.text
+
+
+def test_a_conversion_that_fails_says_what_failed(small, tmp_path):
+    spec, arrays = small
+    del (arrays := dict(arrays))["dense2/bias"]
+
+    with pytest.raises(EngineError, match=r"could not be converted for OpenVINO: .*dense2/bias is missing"):
+        OpenVINOEngine(tmp_path).load(spec, arrays)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "passed"),
+    [
+        ([0.0, 0.0], True),
+        ([0.002, 0.0], True),
+        ([0.5, 0.0], False),
+        ([np.nan, 0.0], False),
+        ([np.inf, 0.0], False),
+    ],
+)
+def test_only_probabilities_within_the_tolerance_are_equivalent(change, passed):
+    reference = np.array([[0.0, 1.0], [3.0, -1.0]])
+
+    assert compare(reference + np.array(change), reference, 0.005, 1.0).passed is passed
+
+
+def test_another_class_is_accepted_only_where_the_reference_itself_is_undecided():
+    undecided, sure = np.array([[0.0, 0.001]]), np.array([[0.0, 0.5]])
+
+    assert compare(undecided[:, ::-1], undecided, 0.005, 1.0).passed
+    assert compare(sure[:, ::-1], sure, 0.5, 1.0).relabelled == 0
+    assert not compare(sure[:, ::-1], sure, 0.1, 1.0).passed
+
+
+def test_the_shipped_model_versions_run_on_the_fast_engine(cache):
+    for spec in registry.model_specs(registry.WEIGHTS_DIR).values():
+        OpenVINOEngine(cache).load(spec, registry.load_arrays(spec))
