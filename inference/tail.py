@@ -55,12 +55,18 @@ class TailPlan:
 
 
 class Tail:
-    """A plan with the arrays of a model version, such as "dense1/kernel"."""
+    """A plan with the arrays of a model version, such as "dense1/kernel".
+
+    It computes in float64 and rounds in the end. The order in which a matrix product adds depends on how many images
+    there are, and in float32 the same image would not give the same bytes alone, in a batch and in a repeated run.
+    """
 
     def __init__(self, plan: TailPlan, arrays: Mapping[str, np.ndarray]):
         self._plan, self._layers = plan, plan.layers
-        self._kernels = {layer.name: arrays[f"{layer.name}/kernel"] for layer in plan.layers if _has_kernel(layer)}
-        self._kernel, self._bias = arrays[f"{plan.last}/kernel"], arrays[f"{plan.last}/bias"]
+        self._kernels = {
+            layer.name: _wide(arrays[f"{layer.name}/kernel"]) for layer in plan.layers if _has_kernel(layer)
+        }
+        self._kernel, self._bias = _wide(arrays[f"{plan.last}/kernel"]), _wide(arrays[f"{plan.last}/bias"])
         self._names = (plan.source, *(layer.name for layer in plan.layers))
         self._shapes: list[tuple[int, ...]] = [plan.shape]
         for layer in plan.layers:
@@ -92,7 +98,7 @@ class Tail:
 
     def logits(self, outputs: Outputs) -> np.ndarray:
         """Class scores float32 (n, classes), before softmax and temperature."""
-        return self.features(outputs) @ self._kernel + self._bias
+        return (_wide(self.features(outputs)) @ self._kernel + self._bias).astype(np.float32)
 
     def channel_weights(self, outputs: Outputs, classes: np.ndarray) -> np.ndarray:
         """Mean over the positions of the derivative of a class's score by the Grad-CAM layer's output.
@@ -113,7 +119,7 @@ class Tail:
             gradient = self._through(index, gradient.reshape(*classes.shape, *self._shapes[index + 1]), outputs)
         gradient = gradient.reshape(*classes.shape, *self._shapes[self._summed])
         height, width = self._plan.shape[:2]
-        return self._sums(gradient, outputs) / np.float32(height * width)
+        return (self._sums(gradient, outputs) / (height * width)).astype(np.float32)
 
     def _through(self, index: int, gradient: np.ndarray, outputs: Outputs) -> np.ndarray:
         """From the derivative by a layer's output (n, k, ...) to that by its input."""
@@ -125,7 +131,7 @@ class Tail:
             gradient = gradient * (outputs[layer.name] > 0)[:, np.newaxis]
         if layer.kind == "dense":
             return _product(gradient, kernel.T)
-        before = np.zeros((*gradient.shape[:2], *self._shapes[index]), np.float32)
+        before = np.zeros((*gradient.shape[:2], *self._shapes[index]))
         height, width = gradient.shape[2:4]
         for row, column in np.ndindex(kernel.shape[:2]):
             before[:, :, row : row + height, column : column + width] += _product(gradient, kernel[row, column].T)
@@ -154,6 +160,10 @@ def softmax(logits: np.ndarray, temperature: float | None = None) -> np.ndarray:
 def _product(rows: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     """(..., a) by (a, b) as one matrix product; NumPy would make many small ones."""
     return (rows.reshape(-1, len(matrix)) @ matrix).reshape(*rows.shape[:-1], -1)
+
+
+def _wide(array: np.ndarray) -> np.ndarray:
+    return array.astype(np.float64)
 
 
 def _has_kernel(layer: TailLayer) -> bool:
@@ -187,14 +197,14 @@ def _through_pooling(layer: TailLayer, gradient: np.ndarray, entered: np.ndarray
     """Hand derivatives (n, k, h, w, channels) on to the largest value of each window, or spread them evenly."""
     images, asked, rows, columns, channels = gradient.shape
     side = layer.side
-    spread = np.zeros((images, asked, rows, columns, side * side, channels), np.float32)
+    spread = np.zeros((images, asked, rows, columns, side * side, channels))
     if layer.kind == "mean":
-        spread += gradient[:, :, :, :, np.newaxis] / np.float32(side * side)
+        spread += gradient[:, :, :, :, np.newaxis] / (side * side)
     else:
         windows = entered[:, : rows * side, : columns * side].reshape(images, rows, side, columns, side, channels)
         largest = windows.transpose(0, 1, 3, 2, 4, 5).reshape(images, rows, columns, side * side, channels).argmax(3)
         np.put_along_axis(spread, largest[:, np.newaxis, :, :, np.newaxis], gradient[:, :, :, :, np.newaxis], axis=4)
     filled = spread.reshape(images, asked, rows, columns, side, side, channels).transpose(0, 1, 2, 4, 3, 5, 6)
-    full = np.zeros((images, asked, *entered.shape[1:]), np.float32)
+    full = np.zeros((images, asked, *entered.shape[1:]))
     full[:, :, : rows * side, : columns * side] = filled.reshape(images, asked, rows * side, columns * side, channels)
     return full

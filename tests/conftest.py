@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import psycopg2
 import pytest
+from django.conf import settings
 
 from tests.processes import ENTRY_POINT, HOST, ROOT, free_port, manage, run, running
 
@@ -49,6 +50,7 @@ def production(database: str, tmp_path_factory: pytest.TempPathFactory) -> dict[
         "MEDIA_ROOT": str(folder / "media"),
         "INTAKE_TMP_DIR": str(folder / "intake"),
         "STATIC_ROOT": str(folder / "static"),
+        "ENGINE_CACHE_DIR": str(settings.ENGINE_CACHE_DIR),
         "WEB_BIND": f"{HOST}:{free_port()}",
         "WEB_WORKERS": "1",
         "TF_CPP_MIN_LOG_LEVEL": "2",

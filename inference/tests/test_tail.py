@@ -111,6 +111,19 @@ def test_any_chain_of_such_layers_is_differentiated_exactly(case):
     np.testing.assert_allclose(model.tail.channel_weights(outputs, asked), weights[:, [2, 0]], atol=1e-6)
 
 
+def test_an_image_gives_the_same_bytes_alone_and_in_any_batch():
+    network = seeded(lambda classes: odd_network(*chains()["poolings after the second convolution"]))
+    model = TensorFlowModel(network, "seen")
+    outputs = model.run(np.random.default_rng(3).normal(size=(1, 15, 15, 3)).astype(np.float32))
+    scores = model.tail.logits(outputs)[0]
+    weights = model.tail.channel_weights(outputs, np.array([[0, 1, 2]]))[0]
+
+    for count in (2, 7, 16):
+        repeated = {name: np.repeat(array, count, axis=0) for name, array in outputs.items()}
+        assert (model.tail.logits(repeated) == scores).all()
+        assert (model.tail.channel_weights(repeated, np.array([[0, 1, 2]] * count)) == weights).all()
+
+
 def test_a_different_class_may_be_asked_for_of_each_image():
     arrays = {"last/kernel": np.arange(6, dtype=np.float32).reshape(2, 3), "last/bias": np.zeros(3, np.float32)}
     tail = Tail(TailPlan("seen", (2, 2, 2), (TailLayer("pool", "mean", side=2),), "last"), arrays)

@@ -25,4 +25,4 @@ _SCRATCH = Path(tempfile.mkdtemp(prefix="cxr-portal-test-"))
 MEDIA_ROOT = _SCRATCH / "media"
 INTAKE_TMP_DIR = _SCRATCH / "intake"
 SITE_WEIGHTS_DIR = _SCRATCH / "weights"
-ENGINE_CACHE_DIR = _SCRATCH / "engines"
+ENGINE_CACHE_DIR = BASE_DIR / ".cache" / "engines"  # named by content, so every process of every run may share it
