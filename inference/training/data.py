@@ -158,20 +158,17 @@ def draw(data: LabelledImages, count: int, balance: float | None, rng: np.random
     Returns:
         int64 (count,), indices into `data`. An image is drawn as often as its share says, rounded up or down by chance.
     """
-    weights = np.ones(len(data)) if balance is None else balanced_weights(data, balance)
+    weights = np.ones(len(data))
+    if balance is not None:
+        cells = list(zip(data.targets.tolist(), data.groups or [""] * len(data), strict=True))
+        sizes = Counter(cells)
+        weights = np.array([sizes[cell] ** -balance for cell in cells])
+        weights /= np.bincount(data.targets, weights)[data.targets]
     shuffled = rng.permutation(len(data))
     ends = np.cumsum(weights[shuffled])
     positions = (np.arange(count) + rng.random()) * ends[-1] / count
     drawn = np.minimum(np.searchsorted(ends, positions), len(data) - 1)
     return shuffled[rng.permutation(drawn)]
-
-
-def balanced_weights(data: LabelledImages, balance: float) -> np.ndarray:
-    """Weight of each image, float64 (n,): classes weigh the same, groups within a class as `Recipe.balance` says."""
-    cells = list(zip(data.targets.tolist(), data.groups or [""] * len(data), strict=True))
-    sizes = Counter(cells)
-    weights = np.array([sizes[cell] ** -balance for cell in cells])
-    return weights / np.bincount(data.targets, weights)[data.targets]
 
 
 def mix(

@@ -163,18 +163,4 @@ Most epochs run at low resolution, which costs a fifth of the arithmetic."""
 ROBUST_COVIDNET8 = dataclasses.replace(ROBUST, name="robust-covidnet8", stages=((193, 0.75),))
 """`ROBUST` with the resolutions that Covidnet-8 can be trained at."""
 
-REFINE = dataclasses.replace(
-    ROBUST,
-    name="refine",
-    batch_size=32,
-    epoch_images=4600,
-    learning_rate=3e-4,
-    warmup_epochs=0.15,
-    average_decay=0.99,
-    normalised=False,
-    balance=0.6,
-    stages=(),
-)
-"""`ROBUST` for weights that are good already (--init FILE): full size from the start, a lower rate, short epochs."""
-
-RECIPES = {recipe.name: recipe for recipe in (AUTHORS, PROGRESSIVE, ROBUST, ROBUST_COVIDNET8, REFINE)}
+RECIPES = {recipe.name: recipe for recipe in (AUTHORS, PROGRESSIVE, ROBUST, ROBUST_COVIDNET8)}

@@ -34,7 +34,6 @@ class Evidence:
         test: The same on test images.
         audit: See `inference.audit`.
         fit: How a pipeline was fitted, see `manage.py fit_pipeline`.
-        blend: How weights were mixed from those of two model versions, see `manage.py blend_weights`.
     """
 
     training: dict[str, Any] | None = None
@@ -42,7 +41,6 @@ class Evidence:
     test: dict[str, Any] | None = None
     audit: dict[str, Any] | None = None
     fit: dict[str, Any] | None = None
-    blend: dict[str, Any] | None = None
 
     def evaluations(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Name of the split and figures of each evaluation that there is."""
@@ -83,7 +81,7 @@ def describe(what: ModelSpec | PipelineSpec, folder: Path) -> Described:
     pipeline = what if isinstance(what, PipelineSpec) else None
     members = tuple(spec for spec, _ in what.members) if isinstance(what, PipelineSpec) else (what,)
     name = what.key if isinstance(what, PipelineSpec) else what.name
-    kinds = ("training", "val", "test", "audit", "fit", "blend")
+    kinds = ("training", "val", "test", "audit", "fit")
     found = {kind: _read(folder / name / f"{kind}.json", members) for kind in kinds}
     return Described(name, members, pipeline, Evidence(**found))
 

@@ -14,7 +14,6 @@ def section(described: Described) -> list[str]:
     """Recipe or fit, and the commands that made every figure."""
     lines = ["## How it was made"]
     lines += _fit(described) if len(described.members) > 1 else _training(described.evidence.training)
-    lines += _blend(described.evidence.blend)
     return lines + _records(described)
 
 
@@ -39,21 +38,6 @@ def _training(training: dict[str, Any] | None) -> list[str]:
         ),
     ]
     return facts(rows)
-
-
-def _blend(blend: dict[str, Any] | None) -> list[str]:
-    if blend is None:
-        return []
-    columns = ("share", "temperature", "cross_entropy", "accuracy", "plain_accuracy")
-    rows = [[number(point[name], 4) for name in columns] for point in blend["points"]]
-    return [
-        f"These weights lie between those of {blend['first']} and those that the training above refined from them: "
-        f"{blend['best']['share']:g} of the refined ones, the point with the least cross-entropy on {blend['images']} "
-        f"validation images, where a collection weighs as its size to the power of {1 - blend['balance']:g} within its "
-        "class (Wortsman et al. 2022, WiSE-FT).",
-        "",
-        *table(["Share", "Temperature", "Cross-entropy, balanced", "Accuracy, balanced", "Accuracy"], rows),
-    ]
 
 
 def _fit(described: Described) -> list[str]:
@@ -88,7 +72,8 @@ def _fit(described: Described) -> list[str]:
 def _records(described: Described) -> list[str]:
     """Where every figure comes from."""
     evidence = described.evidence
-    kinds = {kind: getattr(evidence, kind) for kind in ("training", "blend", "fit", *SPLITS, "audit")}
+    kinds = {"training": evidence.training, "fit": evidence.fit, **{name: getattr(evidence, name) for name in SPLITS}}
+    kinds["audit"] = evidence.audit
     rows = []
     for kind, figures in kinds.items():
         if figures is not None:
