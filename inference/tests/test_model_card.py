@@ -79,6 +79,16 @@ def test_the_committed_cards_say_what_the_evidence_says():
     assert committed == comparison(list(known.values())), "run `manage.py model_card --all`"
 
 
+def test_what_an_audit_measured_is_in_the_comparison():
+    described = shipped(DOCS / "evidence")["covidnet8-1"]
+    hidden = described.evidence.audit["occlusion"]
+
+    (row,) = (line for line in comparison([described]).splitlines() if line.endswith("| passed |"))
+
+    for name in ("lungs_black", "border_black"):
+        assert f"{hidden[name]['accuracy']:.3f}" in row
+
+
 def test_what_nobody_measured_is_said_to_be_so(docs):
     text = write(docs, "tiny-1")
 

@@ -76,7 +76,7 @@ def _certainty(model: Described) -> list[str]:
 def _audited(model: Described) -> list[str]:
     audit: dict[str, Any] = model.evidence.audit or {}
     hidden = audit.get("occlusion", {})
-    accuracies = [with_interval(hidden.get(name), "accuracy") for name in ("lungs_black", "border_only")]
+    accuracies = [with_interval(hidden.get(name), "accuracy") for name in ("lungs_black", "border_black")]
     verdict = {"pass": "passed", "fail": "failed"}.get(audit.get("verdict", ""), NOT_MEASURED)
     return [_link(model), with_interval(adult_only(model.evidence), "accuracy"), *accuracies, verdict]
 
