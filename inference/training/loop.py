@@ -149,6 +149,11 @@ class Training:
             )
         return state
 
+    def steps_before(self, size: int) -> int:
+        """Steps of the epochs before the first one at this input side."""
+        sizes = [self.recipe.size_at(epoch, self.epochs, self.network.input_size) for epoch in range(self.epochs)]
+        return sizes.index(size) * self.steps_per_epoch
+
     @property
     def steps_per_epoch(self) -> int:
         """Steps of one epoch; the last, shorter batch of an epoch counts."""
@@ -191,6 +196,7 @@ class _Keeper(keras.callbacks.Callback):
         self._network = model
         self._size = size
         self._state = state
+        self._stage_began = training.steps_before(size)
         self._epoch = 0
         self._began = time.monotonic()
 
@@ -222,8 +228,9 @@ class _Keeper(keras.callbacks.Callback):
         decay = self._training.recipe.average_decay
         if decay is None or self._state.average is None:
             return
-        # Early on the average must follow quickly, or it would remember the random start for epochs.
-        updates = self._state.steps // _AVERAGE_EVERY
+        # Early on the average must follow quickly, or it would remember the random start for epochs; and so after a
+        # change of resolution, to which the statistics of normalisation belong.
+        updates = (self._state.steps - self._stage_began) // _AVERAGE_EVERY
         keep = min(decay**_AVERAGE_EVERY, updates / (updates + 9))
         for mean, value in zip(self._state.average, self._network.get_weights(), strict=True):
             mean += (1 - keep) * (value - mean)
