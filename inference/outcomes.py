@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 
 import numpy as np
 
+from inference.preprocessing import squash
 from inference.spec import ModelSpec
 
 
@@ -27,6 +29,11 @@ class Subject:
     body_part: str = ""
     age_years: float | None = None
     colour_saturation: float = 0.0
+
+    @cached_property
+    def working(self) -> np.ndarray:
+        """`pixels` at the working size, uint8 (224, 224): the gate's network and all members look at this."""
+        return squash(self.pixels)
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,7 @@ class Predictor:
         eligible = [index for index, outcome in enumerate(outcomes) if outcome is None]
         for start in range(0, len(eligible), BATCH_SIZE):
             indices = eligible[start : start + BATCH_SIZE]
-            judged = self._judge([subjects[index].pixels for index in indices], heatmaps)
+            judged = self._judge([subjects[index].working for index in indices], heatmaps)
             for index, outcome in zip(indices, judged, strict=True):
                 outcomes[index] = outcome
         return [outcome for outcome in outcomes if outcome is not None]

@@ -21,15 +21,12 @@ def process_queue() -> int:
     Works until the queue is empty. After one lease's time it hands over to a fresh message, so that a long queue
     never meets the task's time limit.
     """
-    from inference.worker import work_once  # loads the models; web processes import this module too
+    from inference.worker import work  # loads the models; web processes import this module too
 
     started = time.monotonic()
-    done = 0
-    while claimed := work_once():
-        done += claimed
-        if time.monotonic() - started > settings.RUN_LEASE_SECONDS:
-            wake_workers()
-            break
+    done = work(settings.RUN_LEASE_SECONDS)
+    if time.monotonic() - started > settings.RUN_LEASE_SECONDS:
+        wake_workers()
     if done:
         logger.info("Judged %d images in %.1f s.", done, time.monotonic() - started)
     return done

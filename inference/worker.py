@@ -1,172 +1,157 @@
-"""What a worker does with the runs it has claimed. Only worker processes load this module: it loads the models."""
+"""What a worker does with the queue: three batches on the way at once, one read, one judged, one recorded.
+
+Only worker processes load this module: it loads the models. The database is asked in the calling thread alone.
+"""
 
 from __future__ import annotations
 
-import io
 import logging
 import socket
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
 
-import numpy as np
 from django.conf import settings
-from django.core.files.base import ContentFile
-from django.core.files.storage import default_storage
 from django.db import InterfaceError, OperationalError
-from PIL import Image
 
-from cases.models import Radiograph
-from cases.storage import StorageError, heatmap_name, read_verified
-from inference import services
+from inference import services, stages
 from inference.catalogue import pipeline_spec
 from inference.errors import WeightsError
-from inference.models import ModelVersion, Pipeline, Run
-from inference.outcomes import Failed, Judgement, MemberOutput, Refused, Subject
-from inference.overlay import colourise
+from inference.models import Pipeline, Run
+from inference.outcomes import Failed, Refused, Subject
 from inference.predictor import Predictor
+from inference.stages import MODEL_FAILED, Kept, Setback
 from portal.status import StaleStatus
 
 logger = logging.getLogger(__name__)
 
-UNREADABLE = "The stored image cannot be read; a manual read is needed."
-MODEL_FAILED = "The models could not judge this image; a manual read is needed."
+
+@dataclass(frozen=True)
+class Bench:
+    """A pipeline ready to judge, and the primary keys of its model versions by name."""
+
+    predictor: Predictor
+    version_ids: dict[str, int]
 
 
 @lru_cache(maxsize=4)
-def _predictor(pipeline_id: int) -> Predictor:
-    return Predictor(pipeline_spec(Pipeline.objects.get(pk=pipeline_id)), engine_name=settings.ENGINE)
+def _bench(pipeline_id: int) -> Bench:
+    pipeline = Pipeline.objects.get(pk=pipeline_id)
+    return Bench(
+        Predictor(pipeline_spec(pipeline), engine_name=settings.ENGINE),
+        {version.key: version.pk for version in pipeline.members.select_related("network")},
+    )
 
 
 def warm_up() -> None:
     """Loads the active and shadow pipelines before the first case needs them."""
     for pipeline in Pipeline.objects.exclude(status=Pipeline.Status.RETIRED):
         try:
-            _predictor(pipeline.pk).warm_up()
+            _bench(pipeline.pk).predictor.warm_up()
         except WeightsError as error:
             logger.error("Pipeline %s cannot be used: %s", pipeline, error)
         else:
             logger.info("Pipeline %s is ready.", pipeline)
 
 
-def work_once() -> int:
-    """Claims one batch, judges it and records every outcome; gives the number of runs claimed."""
-    runs = services.claim_runs(limit=settings.WORKER_BATCH, worker=socket.gethostname())
-    for _, group in groupby(sorted(runs, key=lambda run: run.pipeline_id), key=lambda run: run.pipeline_id):
-        _process(list(group))
-    return len(runs)
+@dataclass
+class Batch:
+    """Runs of one pipeline, claimed together, and their images as they are being read."""
+
+    runs: list[Run]
+    bench: Bench
+    images: list[Future[Subject | Setback]]
 
 
-def _process(runs: Sequence[Run]) -> None:
-    """Judges runs of one pipeline as one batch; what goes wrong with one image stays with that image."""
-    loaded = [(run, subject) for run in runs if (subject := _loaded(run)) is not None]
-    if not loaded:
-        return
+def work(seconds: float) -> int:
+    """Claims, judges and records until the queue is empty; gives the number of runs.
+
+    Args:
+        seconds: Nothing more is claimed after this time; what has been claimed is brought to its end.
+    """
+    until = time.monotonic() + seconds
+    done = 0
+    with (
+        ThreadPoolExecutor(2, "read") as readers,
+        ThreadPoolExecutor(1, "judge") as judges,
+        ThreadPoolExecutor(2, "keep") as keepers,
+    ):
+        while count := _work_through(_batches(readers, until), judges, keepers):
+            done += count  # and look again: a failed attempt has put its run back
+    return done
+
+
+def _work_through(batches: Iterator[Batch], judges: ThreadPoolExecutor, keepers: ThreadPoolExecutor) -> int:
+    """Judge and record all batches: while one is judged, the next is read and the one before is recorded."""
+    done = 0
+    batch, judged = next(batches, None), None
+    while batch:
+        judging = judges.submit(_judge, batch)
+        following = next(batches, None)
+        if judged:
+            _record(*judged)
+        seen = zip(batch.runs, judging.result(), strict=True)
+        judged = batch.runs, [keepers.submit(stages.keep, *pair, batch.bench.version_ids) for pair in seen]
+        done += len(batch.runs)
+        batch = following
+    if judged:
+        _record(*judged)
+    return done
+
+
+def _batches(readers: ThreadPoolExecutor, until: float) -> Iterator[Batch]:
+    """Claim batch after batch, each as large as the queue allows, and begin to read their images.
+
+    A lone image never waits for company: a claim takes what is there, up to WORKER_BATCH.
+    """
+    while time.monotonic() < until and (
+        claimed := services.claim_runs(limit=settings.WORKER_BATCH, worker=socket.gethostname())
+    ):
+        for pipeline_id, group in groupby(sorted(claimed, key=_pipeline_id), key=_pipeline_id):
+            runs = list(group)
+            try:
+                bench = _bench(pipeline_id)
+            except WeightsError as error:
+                logger.error("Pipeline %s cannot be used: %s", runs[0].pipeline, error)
+                for run in runs:
+                    _settle(run, Setback(error.cause))
+            else:
+                yield Batch(runs, bench, [readers.submit(stages.read, run) for run in runs])
+
+
+def _pipeline_id(run: Run) -> int:
+    return run.pipeline_id
+
+
+def _judge(batch: Batch) -> list[stages.Seen]:
+    return stages.judge(batch.bench.predictor.predict, [image.result() for image in batch.images])
+
+
+def _record(runs: list[Run], outcomes: list[Future[Kept]]) -> None:
+    """Records every outcome; one that cannot be recorded is a failed attempt of its own run only."""
+    for run, outcome in zip(runs, outcomes, strict=True):
+        try:
+            _settle(run, outcome.result())
+        except (OperationalError, InterfaceError):
+            raise  # the database does not answer: nothing can be written, and the leases run out by themselves
+        except Exception:
+            logger.exception("The result of %s could not be recorded.", run)
+            _settle(run, Setback(MODEL_FAILED))
+
+
+def _settle(run: Run, outcome: Kept) -> None:
     try:
-        outcomes = _predictor(loaded[0][0].pipeline_id).predict([subject for _, subject in loaded])
-    except WeightsError as error:
-        logger.error("Pipeline %s cannot be used: %s", loaded[0][0].pipeline, error)
-        for run, _ in loaded:
-            _settle(run, services.record_failure, error.cause)
-    except Exception:
-        if len(loaded) > 1:
-            logger.exception("A batch of %d failed; its images are judged one by one.", len(loaded))
-            for run, _ in loaded:
-                _process([run])
-        else:
-            logger.exception("%s failed.", loaded[0][0])
-            _settle(loaded[0][0], services.record_failure, MODEL_FAILED)
-    else:
-        for (run, _), outcome in zip(loaded, outcomes, strict=True):
-            _record(run, outcome)
-
-
-def _record(run: Run, outcome: Judgement | Refused | Failed) -> None:
-    """Records one outcome; one that cannot be recorded, as on a full disk, is a failed attempt of its own run only."""
-    try:
-        _settle(run, _record_outcome, outcome)
-    except (OperationalError, InterfaceError):
-        raise  # the database does not answer: there is nothing to write to, and the leases run out by themselves
-    except StorageError as error:
-        logger.error("%s: %s", run, error.cause)
-        _settle(run, services.record_failure, error.cause)
-    except Exception:
-        logger.exception("The result of %s could not be recorded.", run)
-        _settle(run, services.record_failure, MODEL_FAILED)
-
-
-def _settle(run: Run, record: Callable[..., None], *what) -> None:
-    try:
-        record(run, *what)
+        match outcome:
+            case Refused(code, sentence):
+                services.record_refusal(run, code=code, sentence=sentence)
+            case Failed(_, sentence):
+                services.record_failure(run, sentence, final=True)
+            case Setback(reason):
+                services.record_failure(run, reason)
+            case _:
+                services.record_prediction(run, outcome)
     except StaleStatus:
         logger.warning("%s was taken over by another worker meanwhile; nothing was written.", run)
-
-
-def _loaded(run: Run) -> Subject | None:
-    """The image of a run; a run whose image cannot be read is given back or failed, and there is nothing to judge."""
-    try:
-        return _subject(run.radiograph)
-    except StorageError as error:
-        logger.error("%s: %s", run, error.cause)
-        _settle(run, services.record_failure, error.cause)
-    except Exception:
-        logger.exception("The image of %s cannot be read.", run)
-        _settle(run, services.record_failure, UNREADABLE)
-    return None
-
-
-def _subject(radiograph: Radiograph) -> Subject:
-    png = read_verified(str(radiograph.preview), radiograph.preview_sha256)
-    taken = (radiograph.acquired_at or radiograph.received_at).date()
-    age = radiograph.age_years
-    return Subject(
-        pixels=np.asarray(Image.open(io.BytesIO(png)).convert("L")),
-        view_position=radiograph.view_position,
-        body_part=radiograph.body_part,
-        age_years=age if age is not None else radiograph.patient.age_on(taken),
-        colour_saturation=radiograph.colour_saturation,
-    )
-
-
-def _record_outcome(run: Run, outcome: Judgement | Refused | Failed) -> None:
-    match outcome:
-        case Refused(code, sentence):
-            services.record_refusal(run, code=code, sentence=sentence)
-        case Failed(_, sentence):
-            services.record_failure(run, sentence, final=True)
-        case Judgement():
-            services.record_prediction(run, _stored(run, outcome))
-
-
-def _stored(run: Run, judgement: Judgement) -> services.StoredJudgement:
-    registered = ModelVersion.objects.filter(pipelines=run.pipeline).select_related("network")
-    versions = {version.key: version.pk for version in registered}
-    return services.StoredJudgement(
-        labels=judgement.labels,
-        probabilities=tuple(float(value) for value in judgement.probabilities),
-        calibrated=judgement.calibrated,
-        members=tuple(
-            _stored_member(run.radiograph, versions[member.spec.name], member) for member in judgement.members
-        ),
-        spread=judgement.spread,
-        doubt=judgement.doubt,
-    )
-
-
-def _stored_member(radiograph: Radiograph, model_version_id: int, member: MemberOutput) -> services.StoredMember:
-    return services.StoredMember(
-        model_version_id=model_version_id,
-        weight=member.weight,
-        labels=member.spec.labels,
-        probabilities=tuple(float(value) for value in member.probabilities),
-        heatmaps=tuple(_stored_heatmap(radiograph, map) for map in member.heatmaps.values()),
-    )
-
-
-def _stored_heatmap(radiograph: Radiograph, heatmap) -> services.StoredHeatmap:
-    if not heatmap.usable:
-        return services.StoredHeatmap(heatmap.label)
-    png = colourise(heatmap.values, radiograph.columns, radiograph.rows)
-    name, sha256 = heatmap_name(radiograph.case.facility.uid, png)
-    default_storage.save(name, ContentFile(png))
-    return services.StoredHeatmap(heatmap.label, name, sha256)

@@ -29,7 +29,7 @@ from inference.tail import Tail, TailLayer, TailPlan
 GRAPH = "network.xml"
 _FACTS = "facts.json"
 _REFERENCE = "reference.npy"
-_FORMAT = "1"  # of these files; another number makes them anew
+_FORMAT = "2"  # of these files; another number makes them anew
 _PROJECT = Path(__file__).resolve().parents[2]
 _EXPORT_SECONDS = 300
 _PROBES = 16
@@ -72,6 +72,7 @@ def exported(spec: ModelSpec, arrays: dict[str, np.ndarray], cache: Path) -> Exp
 
     Raises:
         EngineError: If the conversion fails; the log has the reason.
+        OSError: If `cache` cannot be written.
     """
     folder = cache / _key(spec, arrays)
     if not _complete(folder):
@@ -88,10 +89,11 @@ def exported(spec: ModelSpec, arrays: dict[str, np.ndarray], cache: Path) -> Exp
 
 
 def _key(spec: ModelSpec, arrays: dict[str, np.ndarray]) -> str:
-    """Names the files by all that they are made of."""
+    """Names the files by all that they are made of; what else a version says, as its card, converts nothing anew."""
     import openvino
 
-    made_of = hashlib.sha256(f"{_FORMAT} {openvino.__version__} {spec}".encode())
+    facts = (spec.network, spec.input_shape, len(spec.labels), spec.preprocessing, spec.gradcam_layer)
+    made_of = hashlib.sha256(f"{_FORMAT} {openvino.__version__} {facts}".encode())
     for name in sorted(arrays):
         made_of.update(name.encode())
         made_of.update(np.ascontiguousarray(arrays[name]).data)

@@ -64,8 +64,15 @@ class OpenVINOEngine:
         """See `Engine.load`.
 
         Raises:
-            EngineError: If the network cannot be converted, or no precision reproduces the reference.
+            EngineError: If the network cannot be converted, no precision reproduces the reference, or the cache cannot
+                be written.
         """
+        try:
+            return self._load(spec, arrays)
+        except OSError as error:
+            raise EngineError(f"the engine cache {self._cache} cannot be used: {error.strerror}.") from error
+
+    def _load(self, spec: ModelSpec, arrays: dict[str, np.ndarray]) -> OpenVINOModel:
         files = exported(spec, arrays, self._cache)
         for precision in self._precisions:
             model = OpenVINOModel(self._core, files, precision)
@@ -85,7 +92,8 @@ class OpenVINOEngine:
     def _compared(self, spec: ModelSpec, files: Exported, model: OpenVINOModel, precision: Precision) -> Equivalence:
         """Compare with the reference, once for each converted network, precision and processor."""
         processor = self._core.get_property("CPU", "FULL_DEVICE_NAME")
-        path = files.folder / f"check-{precision}-{''.join(c if c.isalnum() else '_' for c in processor)}.json"
+        where = "".join(c if c.isalnum() else "_" for c in processor)
+        path = files.folder / f"check-{precision}-{spec.temperature}-{where}.json"
         try:
             return Equivalence(**json.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):

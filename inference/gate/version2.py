@@ -36,7 +36,7 @@ def refusal_code(subject: Subject) -> str | None:
     if subject.colour_saturation > HIGHEST_SATURATION:
         return "not_cxr"
     gate = fitted()
-    return code_of(gate.look(subject.pixels), gate.thresholds)
+    return code_of(gate.look(subject.working), gate.thresholds)
 
 
 def code_of(look: Look, thresholds: Thresholds) -> str | None:

@@ -73,7 +73,7 @@ def test_an_overlay_has_the_aspect_ratio_of_the_image_and_the_class_asked_for(tm
     (line,), _ = classify(chest, "--heatmap", tmp_path / "maps", "--heatmap-class", "Covid")
 
     assert line["heatmap"] == "chest-covid.png"
-    assert Image.open(tmp_path / "maps" / "chest-covid.png").size == (427, 512)
+    assert Image.open(tmp_path / "maps" / "chest-covid.png").size == (213, 256)
 
 
 def test_without_json_a_line_is_a_sentence(chest):

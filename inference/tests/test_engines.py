@@ -3,6 +3,7 @@ from __future__ import annotations
 import logging
 import shutil
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -62,7 +63,7 @@ def test_openvino_gives_what_tensorflow_gives(name, size, cache):
     reference = TensorFlowEngine().load(spec, arrays)
     expected = reference.run(batch)
 
-    model = OpenVINOEngine(cache).load(spec, arrays)
+    model = OpenVINOEngine(cache, ("f32",)).load(spec, arrays)
     found = model.run(batch)
 
     assert model.grid == reference.grid
@@ -100,7 +101,7 @@ def test_other_weights_are_converted_anew(small, converted):
     other = arrays | {"dense2/bias": arrays["dense2/bias"] + 1.0}
     blank = np.zeros((1, *spec.input_shape), np.float32)
 
-    model = OpenVINOEngine(converted).load(spec, other)
+    model = OpenVINOEngine(converted, ("f32",)).load(spec, other)
 
     reference = TensorFlowEngine().load(spec, other)
     scores = reference.tail.logits(reference.run(blank))
@@ -155,6 +156,27 @@ def test_auto_falls_back_to_tensorflow_and_says_why(small, tmp_path, monkeypatch
 
     assert model.run(np.zeros((1, *spec.input_shape), np.float32))
     assert "covidnet8-1 runs on TensorFlow: OpenVINO does not reproduce" in caplog.text
+
+
+def test_a_cache_that_cannot_be_written_is_a_reason_to_fall_back(small, tmp_path, monkeypatch, caplog):
+    spec, arrays = small
+    (tmp_path / "a file").write_text("")
+    monkeypatch.setattr(engines, "cache_folder", tmp_path / "a file" / "cache")
+
+    model = get_engine("auto").load(spec, arrays)
+
+    assert model.run(np.zeros((1, *spec.input_shape), np.float32))
+    assert "covidnet8-1 runs on TensorFlow: the engine cache" in caplog.text
+    assert "cannot be used: Not a directory" in caplog.text
+
+
+def test_only_what_changes_the_network_converts_it_anew(small, converted):
+    spec, arrays = small
+    before = list(converted.iterdir())
+
+    OpenVINOEngine(converted).load(replace(spec, card="card.md", temperature=1.7, weights_file="other"), arrays)
+
+    assert list(converted.iterdir()) == before
 
 
 def test_a_conversion_that_fails_says_what_failed(small, tmp_path):

@@ -16,8 +16,8 @@ from cases.tests.factories import CaseFactory, RadiographFactory
 from inference import services
 from inference.catalogue import register_shipped_models
 from inference.models import Heatmap, Pipeline, Run
+from inference.stages import UNREADABLE
 from inference.tasks import process_queue
-from inference.worker import UNREADABLE
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 

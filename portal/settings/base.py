@@ -190,7 +190,7 @@ SPECTACULAR_SETTINGS = {
 # Runs: one lease setting derives every time limit (soft < hard < broker visibility) ---------------------------------
 RUN_LEASE_SECONDS = env.int("RUN_LEASE_SECONDS", default=60)
 RUN_MAX_ATTEMPTS = 3
-WORKER_BATCH = env.int("WORKER_BATCH", default=8)
+WORKER_BATCH = env.int("WORKER_BATCH", default=16)
 REAPER_TICK_SECONDS = env.int("REAPER_TICK_SECONDS", default=10)
 ENGINE = env("ENGINE", default="auto")
 

@@ -1,0 +1,135 @@
+"""What is done with the image of a run between claiming it and recording its outcome.
+
+Nothing here asks the database, so that these stages can run in threads beside it.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from PIL import Image
+
+from cases.models import Radiograph
+from cases.storage import StorageError, heatmap_name, read_verified
+from inference.errors import WeightsError
+from inference.models import Run
+from inference.outcomes import Failed, Judgement, MemberOutput, Refused, Subject
+from inference.overlay import colourise
+from inference.services import StoredHeatmap, StoredJudgement, StoredMember
+
+logger = logging.getLogger(__name__)
+
+UNREADABLE = "The stored image cannot be read; a manual read is needed."
+MODEL_FAILED = "The models could not judge this image; a manual read is needed."
+
+
+@dataclass(frozen=True)
+class Setback:
+    """A failed attempt, for a reason that another attempt may not meet."""
+
+    reason: str
+
+
+Seen = Judgement | Refused | Failed | Setback
+Kept = StoredJudgement | Refused | Failed | Setback
+
+
+def read(run: Run) -> Subject | Setback:
+    """The image of a run, at the size that the models look at."""
+    try:
+        subject = _subject(run.radiograph)
+        _ = subject.working  # made here, beside the arithmetic on other images
+    except StorageError as error:
+        logger.error("%s: %s", run, error.cause)
+        return Setback(error.cause)
+    except Exception:
+        logger.exception("The image of %s cannot be read.", run)
+        return Setback(UNREADABLE)
+    return subject
+
+
+def _subject(radiograph: Radiograph) -> Subject:
+    png = read_verified(str(radiograph.preview), radiograph.preview_sha256)
+    taken = (radiograph.acquired_at or radiograph.received_at).date()
+    age = radiograph.age_years
+    return Subject(
+        pixels=np.asarray(Image.open(io.BytesIO(png)).convert("L")),
+        view_position=radiograph.view_position,
+        body_part=radiograph.body_part,
+        age_years=age if age is not None else radiograph.patient.age_on(taken),
+        colour_saturation=radiograph.colour_saturation,
+    )
+
+
+def judge(predict: Callable[[Sequence[Subject]], Sequence[Seen]], images: Sequence[Subject | Setback]) -> list[Seen]:
+    """Judge as one batch what could be read; what goes wrong with one image stays with that image."""
+    judged = iter(_judged(predict, [image for image in images if isinstance(image, Subject)]))
+    return [next(judged) if isinstance(image, Subject) else image for image in images]
+
+
+def _judged(predict: Callable[[Sequence[Subject]], Sequence[Seen]], subjects: Sequence[Subject]) -> Sequence[Seen]:
+    if not subjects:
+        return []
+    try:
+        return predict(subjects)
+    except WeightsError as error:
+        logger.error("A pipeline cannot be used: %s", error)
+        return [Setback(error.cause)] * len(subjects)
+    except Exception:
+        if len(subjects) == 1:
+            logger.exception("An image could not be judged.")
+            return [Setback(MODEL_FAILED)]
+        logger.exception("A batch of %d failed; its images are judged one by one.", len(subjects))
+        return [outcome for subject in subjects for outcome in _judged(predict, [subject])]
+
+
+def keep(run: Run, seen: Seen, version_ids: Mapping[str, int]) -> Kept:
+    """Write the heatmaps of an outcome to storage; one that cannot be written, as on a full disk, is a setback.
+
+    Args:
+        run: The run that the outcome is of.
+        seen: The outcome.
+        version_ids: The primary keys of the pipeline's model versions, by name.
+    """
+    if not isinstance(seen, Judgement):
+        return seen
+    try:
+        return StoredJudgement(
+            labels=seen.labels,
+            probabilities=tuple(float(value) for value in seen.probabilities),
+            calibrated=seen.calibrated,
+            members=tuple(_member(run.radiograph, version_ids[m.spec.name], m) for m in seen.members),
+            spread=seen.spread,
+            doubt=seen.doubt,
+        )
+    except StorageError as error:
+        logger.error("%s: %s", run, error.cause)
+        return Setback(error.cause)
+    except Exception:
+        logger.exception("The heatmaps of %s could not be stored.", run)
+        return Setback(MODEL_FAILED)
+
+
+def _member(radiograph: Radiograph, version_id: int, member: MemberOutput) -> StoredMember:
+    return StoredMember(
+        model_version_id=version_id,
+        weight=member.weight,
+        labels=member.spec.labels,
+        probabilities=tuple(float(value) for value in member.probabilities),
+        heatmaps=tuple(_heatmap(radiograph, heatmap) for heatmap in member.heatmaps.values()),
+    )
+
+
+def _heatmap(radiograph: Radiograph, heatmap) -> StoredHeatmap:
+    if not heatmap.usable:
+        return StoredHeatmap(heatmap.label)
+    png = colourise(heatmap.values, radiograph.columns, radiograph.rows)
+    name, sha256 = heatmap_name(radiograph.case.facility.uid, png)
+    default_storage.save(name, ContentFile(png))
+    return StoredHeatmap(heatmap.label, name, sha256)
