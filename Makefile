@@ -2,7 +2,7 @@
 PORT ?= 8000
 PYTHON := .venv/bin/python
 
-.PHONY: help demo test lint format lock audit clean
+.PHONY: help demo test bench lint format lock audit clean
 
 help: ## List these commands
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -15,6 +15,10 @@ test: ## Lint, then the whole suite on a private PostgreSQL and Redis; ARGS="cas
 	@scripts/install.sh requirements-test.txt
 	@$(if $(ARGS),,$(MAKE) --no-print-directory lint)
 	@exec $(PYTHON) scripts/with_services.py $(PYTHON) -m pytest $(or $(ARGS),--numprocesses 2 --dist loadfile)
+
+bench: ## Measure speed and scaling into benchmarks/results; ONLY="engines single" measures a part
+	@scripts/install.sh requirements-test.txt
+	@exec $(PYTHON) scripts/with_services.py $(PYTHON) -m benchmarks.run $(ONLY)
 
 lint: ## Style, import arrows, types and Dockerfiles
 	@scripts/install.sh requirements-test.txt

@@ -41,7 +41,7 @@ class Bench:
 def _bench(pipeline_id: int) -> Bench:
     pipeline = Pipeline.objects.get(pk=pipeline_id)
     return Bench(
-        Predictor(pipeline_spec(pipeline), engine_name=settings.ENGINE),
+        Predictor(pipeline_spec(pipeline), engine_name=settings.ENGINE, batch_size=settings.WORKER_BATCH),
         {version.key: version.pk for version in pipeline.members.select_related("network")},
     )
 

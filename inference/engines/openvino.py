@@ -109,7 +109,7 @@ class OpenVINOModel:
     """A compiled network. See `LoadedModel`."""
 
     def __init__(self, core: openvino.Core, files: Exported, precision: Precision):
-        self.grid, self.tail = files.grid, files.tail
+        self.grid, self.tail, self.precision = files.grid, files.tail, precision
         how = {"CACHE_DIR": str(files.folder / "compiled"), "INFERENCE_PRECISION_HINT": precision}
         compiled = core.compile_model(core.read_model(files.folder / GRAPH), "CPU", how)
         self._request = compiled.create_infer_request()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -12,6 +14,8 @@ from inference.networks.arrays import assign, named_arrays
 from inference.networks.splitting import plan_tail, receptive_grid
 from inference.spec import ModelSpec
 from inference.tail import Outputs, Tail
+
+logger = logging.getLogger(__name__)
 
 
 class TensorFlowEngine:
@@ -24,6 +28,9 @@ class TensorFlowEngine:
         with keras_arithmetic("float32"):  # also where a training in this process set mixed precision
             network = NETWORKS[spec.network].build(len(spec.labels), size=spec.input_size)
             assign(network, arrays, spec.name)
+            gpus = tf.config.list_logical_devices("GPU")
+            where = ", ".join(gpu.name for gpu in gpus) or "the processor: TensorFlow sees no GPU"
+            logger.info("%s: TensorFlow on %s.", spec.name, where)
             return TensorFlowModel(network, spec.gradcam_layer)
 
 

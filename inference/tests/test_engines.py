@@ -158,6 +158,14 @@ def test_auto_falls_back_to_tensorflow_and_says_why(small, tmp_path, monkeypatch
     assert "covidnet8-1 runs on TensorFlow: OpenVINO does not reproduce" in caplog.text
 
 
+def test_tensorflow_says_what_it_computes_on(small, caplog):
+    caplog.set_level(logging.INFO)
+
+    get_engine("tensorflow").load(*small)
+
+    assert "covidnet8-1: TensorFlow on the processor: TensorFlow sees no GPU." in caplog.text
+
+
 def test_a_cache_that_cannot_be_written_is_a_reason_to_fall_back(small, tmp_path, monkeypatch, caplog):
     spec, arrays = small
     (tmp_path / "a file").write_text("")

@@ -171,10 +171,10 @@ ROBUST = Recipe(
     initializer="he_uniform",
     normalised=True,
     balance=0.5,
-    stages=((64, 0.47), (96, 0.33), (160, 0.13)),
+    stages=((64, 0.32), (96, 0.45), (160, 0.14)),
     augmentation=_VARIED,
     late_augmentation=_VARIED_LESS,
-    early_share=0.4,
+    early_share=0.32,
 )
 """Against the source: everything that tells collections apart is varied, and small collections are drawn more often.
 Most epochs run at low resolution, which costs a fifth of the arithmetic."""

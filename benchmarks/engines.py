@@ -1,0 +1,174 @@
+"""Figures 2 and 3: what a heatmap costs, and how much of the processor's arithmetic the engine uses.
+
+python -m benchmarks.engines [--networks covidnet8 ...]
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import openvino
+from openvino import opset13
+
+from benchmarks.command import set_up, show
+from benchmarks.figure import Figure
+from benchmarks.measure import ratio, seconds
+from benchmarks.versions import NAMES, version_of
+from inference.engines.export import GRAPH, exported
+from inference.engines.openvino import OpenVINOEngine, OpenVINOModel, Precision
+from inference.outcomes import Subject
+from inference.predictor import Predictor
+from inference.registry import single_model_pipeline
+from inference.spec import ModelSpec
+from inference.tail import Outputs
+
+BATCH = 16
+REPEATS = 20
+MATRIX = 4096
+"""Rows and columns of the matrices whose product is the measure of what the processor can do."""
+
+
+def figures(networks: Sequence[str] = NAMES) -> Iterator[Figure]:
+    """Heatmap overhead and efficiency of each network, on OpenVINO in the precision that it takes here."""
+    from django.conf import settings
+
+    cache = Path(settings.ENGINE_CACHE_DIR)
+    peaks: dict[str, float] = {}
+    for name in networks:
+        spec, arrays = version_of(name)
+        model = OpenVINOEngine(cache).load(spec, arrays)
+        bare = Bare(model, exported(spec, arrays, cache).folder)
+        yield from _overheads(spec, model, bare)
+        if model.precision not in peaks:
+            peaks[model.precision] = peak(model.precision)
+            yield Figure(f"matmul_peak_{model.precision}", peaks[model.precision] / 1e9, "", 10, None, "GFLOP/s")
+        yield from _efficiency(spec, bare, peaks[model.precision], model.precision)
+
+
+class Bare:
+    """A network that keeps nothing for a heatmap. See `inference.engines.LoadedModel`."""
+
+    def __init__(self, model: OpenVINOModel, folder: Path):
+        self.grid, self.tail, self._last = model.grid, model.tail, model.tail.needed[-1]
+        core = openvino.Core()
+        graph = core.read_model(folder / GRAPH)
+        for result in graph.get_results():
+            if self._last not in result.output(0).get_names():
+                graph.remove_result(result)
+        compiled = core.compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": model.precision})
+        self._request = compiled.create_infer_request()
+
+    def run(self, batch: np.ndarray) -> Outputs:
+        """See `LoadedModel.run`."""
+        self._request.infer([batch])
+        return {self._last: self._request.get_output_tensor(0).data.copy()}
+
+
+def _overheads(spec: ModelSpec, model: OpenVINOModel, bare: Bare) -> Iterator[Figure]:
+    """Judging with heatmaps over judging with none and nothing kept for any."""
+    pixels = np.random.default_rng(0).integers(0, 256, (BATCH, 224, 224), np.uint8)
+    pipeline = single_model_pipeline(spec)
+    plain = Predictor(pipeline, loader=lambda *_: bare)
+    full = Predictor(pipeline, loader=lambda *_: model)
+    goals = {
+        ("batch", "predicted"): 1.10,
+        ("batch", "all"): 1.30,
+        ("single", "predicted"): 1.25,
+        ("single", "all"): 1.6,
+    }
+    for kind, count in (("batch", BATCH), ("single", 1)):
+        subjects = [Subject(image) for image in pixels[:count]]
+        taken = seconds(
+            {
+                "none": partial(plain.predict, subjects, "none", gated=False),
+                "predicted": partial(full.predict, subjects, "predicted", gated=False),
+                "all": partial(full.predict, subjects, "all", gated=False),
+            },
+            REPEATS,
+        )
+        each = 1e3 * statistics.median(taken["none"]) / count
+        for choice in ("predicted", "all"):
+            value, spread = ratio(taken, choice, "none")
+            goal = goals[kind, choice]
+            yield Figure(
+                key=f"heatmap_overhead_{kind}_{choice}_{spec.network}",
+                value=value,
+                goal=f"<= {goal:.2f}",
+                n=REPEATS,
+                spread=spread,
+                note=f"{each:.1f} ms an image without, batch of {count}",
+                passed=value <= goal,
+            )
+
+
+def _efficiency(spec: ModelSpec, bare: Bare, peak_flops: float, precision: Precision) -> Iterator[Figure]:
+    batch = np.random.default_rng(0).normal(size=(BATCH, *spec.input_shape)).astype(np.float32)
+    taken = seconds({"run": lambda: bare.run(batch)}, REPEATS)["run"]
+    rate = BATCH / statistics.median(taken)
+    yield Figure(
+        f"engine_images_per_second_{spec.network}",
+        rate,
+        "",
+        REPEATS,
+        None,
+        "images/s",
+        f"{precision}, batch of {BATCH}",
+    )
+    goal = 0.5 if spec.network in ("covidnet8", "vgg19") else None
+    value = rate * operations(spec) / peak_flops
+    yield Figure(
+        f"engine_efficiency_{spec.network}",
+        value,
+        f">= {goal:.2f}" if goal else "",
+        REPEATS,
+        None,
+        note=f"of the measured peak in {precision}; {operations(spec) / 1e9:.1f} GFLOP an image",
+        passed=value >= goal if goal else None,
+    )
+
+
+def operations(spec: ModelSpec) -> float:
+    """Floating-point operations of one image: two for every multiplication of a convolution or dense layer."""
+    from inference.networks import NETWORKS
+
+    network = NETWORKS[spec.network].build(len(spec.labels), size=spec.input_size)
+    layers = [layer for layer in network.layers if hasattr(layer, "kernel")]
+    return 2.0 * sum(np.prod(layer.kernel.shape) * np.prod(layer.output.shape[1:-1]) for layer in layers)
+
+
+def peak(precision: Precision) -> float:
+    """The most operations a second that a large matrix product reaches in OpenVINO or TensorFlow, whichever is more."""
+    return max(_openvino_peak(precision), _tensorflow_peak(precision))
+
+
+def _openvino_peak(precision: Precision) -> float:
+    rng = np.random.default_rng(0)
+    left = opset13.parameter((MATRIX, MATRIX), np.float32)
+    right = opset13.constant(rng.normal(size=(MATRIX, MATRIX)).astype(np.float32))
+    graph = openvino.Model([opset13.matmul(left, right, False, False)], [left])
+    compiled = openvino.Core().compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": precision})
+    request = compiled.create_infer_request()
+    values = rng.normal(size=(MATRIX, MATRIX)).astype(np.float32)
+    return 2.0 * MATRIX**3 / min(seconds({"product": lambda: request.infer([values])}, 5)["product"])
+
+
+def _tensorflow_peak(precision: Precision) -> float:
+    import tensorflow as tf
+
+    kind = tf.bfloat16 if precision == "bf16" else tf.float32
+    matrix = tf.cast(tf.random.normal((MATRIX, MATRIX)), kind)
+    product = tf.function(lambda: tf.linalg.matmul(matrix, matrix))
+    return 2.0 * MATRIX**3 / min(seconds({"product": product}, 5)["product"])
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--networks", nargs="+", choices=NAMES, default=NAMES)
+    asked = parser.parse_args()
+    set_up()
+    show(figures(asked.networks))
