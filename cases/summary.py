@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db import transaction
@@ -20,21 +21,32 @@ class AiOutcome:
     probability: float | None = None
 
 
-def show_ai_outcome(case_id: int, outcomes_of: Callable[[int], Sequence[AiOutcome]]) -> None:
-    """Repeats on the case what its runs say, so that the worklist can show, filter and sort by it.
+Outcomes = Mapping[int, Sequence[AiOutcome]]
 
-    The case row is locked first: when two runs of a case end at once, the second summary sees both.
+
+def show_ai_outcomes(case_ids: Iterable[int], outcomes_of: Callable[[Collection[int]], Outcomes]) -> None:
+    """Repeats on the cases what their runs say, so that the worklist can show, filter and sort by it.
+
+    The case rows are locked first: when two runs of a case end at once, the second summary sees both. They are locked
+    in the order of their keys: two workers whose batches share cases wait for each other instead of blocking for ever.
 
     Args:
-        case_id: Primary key of the case.
-        outcomes_of: Called under the lock with the primary key; returns the ``AiOutcome`` of each radiograph.
+        case_ids: Primary keys of the cases.
+        outcomes_of: Called under the lock with the primary keys; returns the ``AiOutcome`` of each radiograph, by case.
     """
-    with transaction.atomic():
-        Case.objects.select_for_update().only("pk").get(pk=case_id)
-        summary = summarise(outcomes_of(case_id))
-        Case.objects.filter(pk=case_id).update(
-            ai_status=summary.status, ai_label=summary.label, ai_probability=summary.probability
-        )
+    with transaction.atomic(savepoint=False):
+        rows = Case.objects.select_for_update().filter(pk__in=set(case_ids)).order_by("pk")
+        columns = rows.values_list("pk", "ai_status", "ai_label", "ai_probability")
+        shown = {pk: AiOutcome(AiStatus(status), label, value) for pk, status, label, value in columns}
+        outcomes = outcomes_of(shown)
+        changed = defaultdict(list)
+        for pk, old in shown.items():
+            if (new := summarise(outcomes.get(pk, ()))) != old:
+                changed[new].append(pk)
+        for new, pks in changed.items():
+            Case.objects.filter(pk__in=pks).update(
+                ai_status=new.status, ai_label=new.label, ai_probability=new.probability
+            )
 
 
 def summarise(outcomes: Sequence[AiOutcome]) -> AiOutcome:

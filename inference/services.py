@@ -7,24 +7,26 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Q
+from django.db.models import Case as Choice
+from django.db.models import Model, Q, Value, When
 from django.db.models.functions import Now
 
 from cases import dispatch
 from cases.models import AiStatus
-from cases.summary import AiOutcome, show_ai_outcome
+from cases.summary import AiOutcome, show_ai_outcomes
 from inference.models import ClassProbability, Heatmap, MemberOutput, Pipeline, Prediction, Refusal, Run
-from inference.outcomes import Doubt
+from inference.outcomes import Doubt, Refused
 from portal.audit.models import Event
 from portal.audit.services import record
 from portal.errors import Conflict
-from portal.status import change_status
+from portal.status import StaleStatus, change_status, change_statuses
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +36,7 @@ _AI_STATUS = {
     Run.Status.REFUSED: AiStatus.REFUSED,
     Run.Status.FAILED: AiStatus.FAILED,
 }
+_CONCLUSION = ("status", "prediction__label", "prediction__probability", "prediction__indeterminate_reason")
 _NO_LEASE = {"lease_token": None, "lease_expires_at": None}
 
 
@@ -74,84 +77,127 @@ def enqueue(radiograph) -> None:
         [Run(radiograph=radiograph, pipeline=pipeline, priority=radiograph.case.priority) for pipeline in pipelines],
         ignore_conflicts=True,  # unique (radiograph, pipeline): queued once, whoever asks again
     )
-    _show_on_case(radiograph.case_id)
+    show_ai_outcomes([radiograph.case_id], _outcomes)
 
 
-def _show_on_case(case_id: int) -> None:
-    show_ai_outcome(case_id, _outcomes)
+def _show_on_cases(runs: Iterable[Run]) -> None:
+    show_ai_outcomes({run.radiograph.case_id for run in runs}, _outcomes)
 
 
-def _outcomes(case_id: int) -> list[AiOutcome]:
-    """Of each radiograph what the run says that stands for it."""
-    return [_outcome(run) for run in Run.objects.filter(radiograph__case_id=case_id).by_radiograph().values()]
+def _outcomes(case_ids: Collection[int]) -> dict[int, list[AiOutcome]]:
+    """By case, of each radiograph what the run says that stands for it."""
+    runs = Run.objects.filter(radiograph__case__in=case_ids).decisive_first()
+    seen, outcomes = set(), defaultdict(list)
+    for case_id, radiograph_id, *said in runs.values_list("radiograph__case_id", "radiograph_id", *_CONCLUSION):
+        if radiograph_id not in seen:
+            seen.add(radiograph_id)
+            outcomes[case_id].append(_outcome(*said))
+    return outcomes
 
 
-def _outcome(run: Run) -> AiOutcome:
-    prediction = run.prediction
-    if prediction is None:
-        return AiOutcome(_AI_STATUS[Run.Status(run.status)])
-    if prediction.is_indeterminate:
+def _outcome(status: str, label: str | None, probability: float | None, doubt: str | None) -> AiOutcome:
+    if label is None:
+        return AiOutcome(_AI_STATUS[Run.Status(status)])
+    if doubt:
         return AiOutcome(AiStatus.INDETERMINATE)
-    return AiOutcome(AiStatus.READY, prediction.label, prediction.probability)
+    return AiOutcome(AiStatus.READY, label, probability)
 
 
 @transaction.atomic
 def claim_runs(*, limit: int, worker: str) -> list[Run]:
-    """Takes up to ``limit`` queued runs, most urgent first, under one new lease; committed before any computing."""
+    """Takes up to ``limit`` queued runs, most urgent first, under one new lease; committed before any computing.
+
+    A run that was tried before is taken alone: an image that kills its worker must not use up the attempts of others.
+    """
     rows = Run.objects.queued().select_related("radiograph__case__facility", "radiograph__patient", "pipeline")
     if connection.features.has_select_for_update_skip_locked:
         rows = rows.select_for_update(skip_locked=True, of=("self",))
-    token = uuid.uuid4()
-    claimed = list(rows[:limit])
-    for run in claimed:
-        change_status(
-            run,
-            Run.Status.RUNNING,
-            lease_token=token,
-            lease_expires_at=Now() + timedelta(seconds=settings.RUN_LEASE_SECONDS),
-            attempts=run.attempts + 1,
-            started_at=Now(),
-            worker=worker[:100],
-        )
-    for case_id in sorted({run.radiograph.case_id for run in claimed}):
-        _show_on_case(case_id)
+    queued = list(rows[:limit])
+    claimed = queued[:1] if queued and queued[0].attempts else [run for run in queued if not run.attempts]
+    if not claimed:
+        return []
+    change_statuses(
+        claimed,
+        Run.Status.RUNNING,
+        lease_token=uuid.uuid4(),
+        lease_expires_at=Now() + timedelta(seconds=settings.RUN_LEASE_SECONDS),
+        attempts=claimed[0].attempts + 1,
+        started_at=Now(),
+        worker=worker[:100],
+    )
+    _show_on_cases(claimed)
     return claimed
 
 
-def _finish(run: Run, status: str, *, reason: str = "", **outcome) -> None:
-    """Ends a run if its lease is still ours. Raises StaleStatus if it is not, and the transaction is undone."""
-    mine = Q(lease_token=run.lease_token)
-    change_status(run, status, reason=reason, only_if=mine, finished_at=Now(), **_NO_LEASE, **outcome)
-    _show_on_case(run.radiograph.case_id)
+def _finish(runs: Sequence[Run], status: str, *, reason: str = "", **outcome) -> None:
+    """Ends runs if their leases are still ours. Raises StaleStatus if one is not, and the transaction is undone."""
+    mine = Q(lease_token__in={run.lease_token for run in runs})
+    change_statuses(runs, status, reason=reason, only_if=mine, finished_at=Now(), **_NO_LEASE, **outcome)
 
 
 @transaction.atomic
-def record_prediction(run: Run, judgement: StoredJudgement) -> None:
-    """Writes a prediction with its members and heatmaps and ends the run, all or nothing.
+def record_results(results: Mapping[Run, StoredJudgement | Refused]) -> list[Run]:
+    """Ends runs with a prediction or a refusal each, in one transaction and about a dozen statements for all of them.
+
+    Returns:
+        The runs whose lease was lost meanwhile: somebody else judges their images, and nothing is written for them.
 
     Raises:
-        StaleStatus: The lease was lost meanwhile; somebody else judges this image, and nothing is written.
+        Exception: A result cannot be stored, and nothing is. Recorded one by one, only that one fails.
     """
+    mine = _still_mine(results)
+    judged = {run: result for run in mine if isinstance(result := results[run], StoredJudgement)}
+    refused = {run: result for run in mine if isinstance(result := results[run], Refused)}
+    if judged:
+        _record_predictions(judged)
+    if refused:
+        _record_refusals(refused)
+    _show_on_cases(mine)
+    return [run for run in results if run not in mine]
+
+
+def _still_mine(runs: Iterable[Run]) -> list[Run]:
+    """The runs that are still under the lease under which they were claimed; their rows are locked from here on."""
+    leased = Run.objects.filter(pk__in=[run.pk for run in runs], status=Run.Status.RUNNING).order_by("pk")
+    tokens = dict(leased.select_for_update().values_list("pk", "lease_token"))
+    return [run for run in runs if run.lease_token is not None and tokens.get(run.pk) == run.lease_token]
+
+
+def _record_predictions(judged: Mapping[Run, StoredJudgement]) -> None:
+    """Writes predictions with their members, probabilities and heatmaps, and ends their runs."""
+    predictions = {run: _prediction(judgement) for run, judgement in judged.items()}
+    outputs, probabilities, heatmaps = [], [], []
+    for run, judgement in judged.items():
+        prediction = predictions[run]
+        probabilities += _probabilities(prediction, None, judgement.labels, judgement.probabilities)
+        for position, member in enumerate(judgement.members):
+            output = MemberOutput(
+                prediction=prediction, model_version_id=member.model_version_id, position=position, weight=member.weight
+            )
+            outputs.append(output)
+            probabilities += _probabilities(prediction, output, member.labels, member.probabilities)
+            heatmaps += [
+                Heatmap(member=output, label=map.label, image=map.name, sha256=map.sha256, is_usable=bool(map.name))
+                for map in member.heatmaps
+            ]
+    Prediction.objects.bulk_create(predictions.values())
+    MemberOutput.objects.bulk_create(outputs)
+    ClassProbability.objects.bulk_create(probabilities)
+    Heatmap.objects.bulk_create(heatmaps)
+    _finish(list(judged), Run.Status.SUCCEEDED, prediction=_each(predictions))
+    for run, prediction in predictions.items():
+        run.prediction = prediction
+
+
+def _prediction(judgement: StoredJudgement) -> Prediction:
     best = max(range(len(judgement.labels)), key=judgement.probabilities.__getitem__)
-    prediction = Prediction.objects.create(
+    return Prediction(
         label=judgement.labels[best],
         probability=judgement.probabilities[best],
         is_calibrated=judgement.calibrated,
         spread=judgement.spread,
         indeterminate_reason=judgement.doubt.value,
     )
-    probabilities = _probabilities(prediction, None, judgement.labels, judgement.probabilities)
-    for position, member in enumerate(judgement.members):
-        output = MemberOutput.objects.create(
-            prediction=prediction, model_version_id=member.model_version_id, position=position, weight=member.weight
-        )
-        probabilities += _probabilities(prediction, output, member.labels, member.probabilities)
-        Heatmap.objects.bulk_create(
-            Heatmap(member=output, label=map.label, image=map.name, sha256=map.sha256, is_usable=bool(map.name))
-            for map in member.heatmaps
-        )
-    ClassProbability.objects.bulk_create(probabilities)
-    _finish(run, Run.Status.SUCCEEDED, prediction=prediction)
 
 
 def _probabilities(prediction, member, labels: Sequence[str], values: Sequence[float]) -> list[ClassProbability]:
@@ -161,11 +207,39 @@ def _probabilities(prediction, member, labels: Sequence[str], values: Sequence[f
     ]
 
 
-@transaction.atomic
+def _record_refusals(refused: Mapping[Run, Refused]) -> None:
+    """Writes refusals and ends their runs."""
+    refusals = {run: Refusal(code=said.code, sentence=said.sentence) for run, said in refused.items()}
+    Refusal.objects.bulk_create(refusals.values())
+    for code in {refusal.code for refusal in refusals.values()}:
+        same = {run: refusal for run, refusal in refusals.items() if refusal.code == code}
+        _finish(list(same), Run.Status.REFUSED, reason=code, refusal=_each(same))
+    for run, refusal in refusals.items():
+        run.refusal = refusal
+
+
+def _each(values: Mapping[Run, Model]) -> Choice:
+    """A column that gets another row for each run."""
+    return Choice(*(When(pk=run.pk, then=Value(value.pk)) for run, value in values.items()))
+
+
+def record_prediction(run: Run, judgement: StoredJudgement) -> None:
+    """Writes a prediction with its members and heatmaps and ends the run, all or nothing.
+
+    Raises:
+        StaleStatus: The lease was lost meanwhile; somebody else judges this image, and nothing is written.
+    """
+    _record_alone(run, judgement)
+
+
 def record_refusal(run: Run, *, code: str, sentence: str) -> None:
     """Ends a run whose image should not be judged. Raises StaleStatus like ``record_prediction``."""
-    refusal = Refusal.objects.create(code=code, sentence=sentence)
-    _finish(run, Run.Status.REFUSED, reason=code, refusal=refusal)
+    _record_alone(run, Refused(code, sentence))
+
+
+def _record_alone(run: Run, result: StoredJudgement | Refused) -> None:
+    if record_results({run: result}):
+        raise StaleStatus("This run has been taken over by another worker in the meantime.")
 
 
 @transaction.atomic
@@ -178,12 +252,11 @@ def record_failure(run: Run, reason: str, *, final: bool = False) -> None:
         final: Trying again cannot help (a damaged file, a model that answers NaN).
     """
     if final or run.attempts >= settings.RUN_MAX_ATTEMPTS:
-        _finish(run, Run.Status.FAILED, reason=reason, failure_reason=reason)
-        return
-    change_status(
-        run, Run.Status.QUEUED, reason=reason, only_if=Q(lease_token=run.lease_token), started_at=None, **_NO_LEASE
-    )
-    _show_on_case(run.radiograph.case_id)
+        _finish([run], Run.Status.FAILED, reason=reason, failure_reason=reason)
+    else:
+        mine = Q(lease_token=run.lease_token)
+        change_status(run, Run.Status.QUEUED, reason=reason, only_if=mine, started_at=None, **_NO_LEASE)
+    _show_on_cases([run])
 
 
 @transaction.atomic
@@ -222,6 +295,6 @@ def retry_run(run: Run, *, actor, request=None) -> None:
         finished_at=None,
         queued_at=Now(),
     )
-    _show_on_case(run.radiograph.case_id)
+    _show_on_cases([run])
     record(Event.RETRIED_RUN, actor=actor, obj=run, request=request)
     transaction.on_commit(dispatch.wake_workers, robust=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django.conf import settings
 from django.db import models, transaction
 from django.db.models import Q
@@ -55,15 +57,32 @@ def change_status(obj, new: str, *, actor=None, reason: str = "", only_if: Q | N
         IllegalTransition: The table does not allow this move.
         StaleStatus: The row has changed since ``obj`` was read, or ``only_if`` no longer holds.
     """
-    old = obj.status
-    kind = obj._meta.verbose_name
-    if new not in obj.TRANSITIONS[old]:
-        raise IllegalTransition(f"A {kind} that is {obj.get_status_display().lower()} cannot become {new}.")
-    rows = type(obj)._base_manager.filter(only_if or Q(), pk=obj.pk, status=old)
-    if not rows.update(status=new, **changes):
+    change_statuses([obj], new, actor=actor, reason=reason, only_if=only_if, **changes)
+
+
+def change_statuses(
+    objs: Sequence, new: str, *, actor=None, reason: str = "", only_if: Q | None = None, **changes
+) -> None:
+    """Moves rows of one model and one status as ``change_status`` moves one, in two statements.
+
+    The caller's transaction makes it all of them or none: it must end when this raises.
+
+    Raises:
+        IllegalTransition: The table does not allow this move.
+        StaleStatus: One of the rows has changed since it was read, or ``only_if`` does not hold for it.
+    """
+    model, kind, (old,) = type(objs[0]), objs[0]._meta.verbose_name, {obj.status for obj in objs}
+    if new not in model.TRANSITIONS[old]:
+        raise IllegalTransition(f"A {kind} that is {objs[0].get_status_display().lower()} cannot become {new}.")
+    rows = model._base_manager.filter(only_if or Q(), pk__in=[obj.pk for obj in objs], status=old)
+    if rows.update(status=new, **changes) != len(objs):
         raise StaleStatus(f"This {kind} has been changed by somebody else in the meantime.")
-    obj.status = new
-    for name, value in changes.items():
-        if not hasattr(value, "resolve_expression"):  # what the database computes is not known here
-            setattr(obj, name, value)
-    obj.status_changes.create(old=old, new=new, actor=actor, reason=reason[:200])
+    history = model._meta.get_field("status_changes").related_model
+    history._base_manager.bulk_create(
+        history(subject=obj, old=old, new=new, actor=actor, reason=reason[:200]) for obj in objs
+    )
+    for obj in objs:
+        obj.status = new
+        for name, value in changes.items():
+            if not hasattr(value, "resolve_expression"):  # what the database computes is not known here
+                setattr(obj, name, value)

@@ -5,8 +5,9 @@ from threading import Event as Signal
 from threading import Thread
 
 import pytest
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models.functions import Now
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from cases.models import Case, Priority
@@ -14,7 +15,16 @@ from cases.tests.factories import CaseFactory, RadiographFactory
 from inference import services
 from inference.activation import activate_pipeline
 from inference.models import Heatmap, Pipeline, Prediction, Refusal, Run
-from inference.tests.factories import PipelineFactory, RunFactory, claimed, failed_run, judgement, succeeded_run
+from inference.outcomes import Refused
+from inference.tests.factories import (
+    ModelVersionFactory,
+    PipelineFactory,
+    RunFactory,
+    claimed,
+    failed_run,
+    judgement,
+    succeeded_run,
+)
 from portal.audit.models import AuditEvent, Event
 from portal.errors import Conflict
 from portal.status import IllegalTransition, StaleStatus, change_status
@@ -78,6 +88,35 @@ class TestClaim:
         assert row.lease_expires_at > timezone.now()
         assert row.radiograph.case.ai_status == "running"
         assert services.claim_runs(limit=5, worker="another") == []
+
+    def test_a_run_that_was_tried_before_is_claimed_alone(self):
+        pipeline = PipelineFactory()
+        tried, *fresh = (RunFactory(pipeline=pipeline, attempts=attempts) for attempts in (1, 0, 0))
+
+        assert services.claim_runs(limit=8, worker="one") == [tried]
+        assert services.claim_runs(limit=8, worker="two") == fresh
+
+    def test_a_run_that_was_tried_before_waits_for_those_before_it(self):
+        pipeline = PipelineFactory()
+        first, tried, last = (RunFactory(pipeline=pipeline, attempts=attempts) for attempts in (0, 2, 0))
+
+        assert services.claim_runs(limit=8, worker="one") == [first, last]
+        assert services.claim_runs(limit=8, worker="one") == [tried]
+
+    def test_an_image_that_kills_its_worker_costs_its_neighbours_one_attempt(self, settings):
+        pipeline = PipelineFactory()
+        neighbour, poison, other = (RunFactory(pipeline=pipeline) for _ in range(3))
+
+        while runs := services.claim_runs(limit=8, worker="one"):
+            if poison in runs:
+                for run in runs:
+                    let_lease_pass(run)
+                services.return_abandoned_runs()
+            else:
+                services.record_results({run: judgement(run) for run in runs})
+
+        assert (now(poison).status, now(poison).attempts) == ("failed", settings.RUN_MAX_ATTEMPTS)
+        assert [(now(run).status, now(run).attempts) for run in (neighbour, other)] == [("succeeded", 2)] * 2
 
 
 @pytest.mark.django_db(transaction=True)
@@ -182,6 +221,87 @@ class TestFailure:
         services.record_failure(run, "A stored image file is damaged.", final=True)
 
         assert (now(run).status, now(run).attempts) == ("failed", 1)
+
+
+class TestRecordBatch:
+    @pytest.fixture
+    def runs(self) -> list[Run]:
+        pipeline = PipelineFactory(members=[ModelVersionFactory(), ModelVersionFactory()])
+        for _ in range(3):
+            RunFactory(pipeline=pipeline)
+        return services.claim_runs(limit=3, worker="one")
+
+    def test_every_run_gets_its_own_result(self, runs):
+        refused = Refused("lateral_view", "The image is a lateral view.")
+        first, second, third = runs
+
+        assert (
+            services.record_results({first: judgement(first), second: refused, third: judgement(third, (0, 1, 0))})
+            == []
+        )
+
+        assert [now(run).status for run in runs] == ["succeeded", "refused", "succeeded"]
+        assert [now(run).radiograph.case.ai_label for run in runs] == ["covid", "", "normal"]
+        assert [history(run)[1:] for run in runs] == [["succeeded"], ["refused"], ["succeeded"]]
+        assert [row.value for row in now(third).prediction.combined_probabilities] == [0, 1, 0]
+        assert [member.heatmaps.count() for member in now(third).prediction.members.all()] == [3, 3]
+        assert now(second).refusal.code == second.status_changes.last().reason == "lateral_view"
+
+    def test_a_lease_that_was_lost_does_not_undo_the_neighbours(self, runs):
+        lost, *kept = runs
+        let_lease_pass(lost)
+        services.return_abandoned_runs()
+        holder = claimed(lost, worker="quick")
+
+        assert services.record_results({run: judgement(run) for run in runs}) == [lost]
+
+        assert [now(run).status for run in kept] == ["succeeded"] * 2
+        assert (now(lost).status, now(lost).lease_token) == ("running", holder.lease_token)
+        assert Prediction.objects.count() == 2
+
+    def test_a_result_that_cannot_be_stored_leaves_nothing_and_the_others_go_one_by_one(self, runs):
+        results = {run: judgement(run) for run in runs}
+        results[runs[1]] = judgement(runs[1], (7.0, 0.2, 0.1))
+
+        with pytest.raises(IntegrityError), transaction.atomic():
+            services.record_results(results)
+        assert not Prediction.objects.exists()
+
+        for run in (runs[0], runs[2]):
+            services.record_prediction(run, results[run])
+        assert [now(run).status for run in runs] == ["succeeded", "running", "succeeded"]
+
+    def test_recording_twice_writes_once(self, runs):
+        results = {run: judgement(run) for run in runs}
+        services.record_results(results)
+
+        assert services.record_results(results) == runs
+        assert Prediction.objects.count() == 3
+
+    def test_two_images_of_one_case_in_one_batch_show_together(self):
+        pipeline, case = PipelineFactory(), CaseFactory()
+        for _ in range(2):
+            RunFactory(radiograph=RadiographFactory(case=case), pipeline=pipeline)
+        first, second = services.claim_runs(limit=2, worker="one")
+
+        services.record_results({first: judgement(first, (0.1, 0.8, 0.1)), second: judgement(second, (0.5, 0.3, 0.2))})
+
+        row = Case.objects.get()
+        assert (row.ai_status, row.ai_label, row.ai_probability) == ("ready", "covid", 0.5)
+
+    def test_the_number_of_statements_does_not_grow_with_the_batch(self):
+        pipeline, counts = PipelineFactory(), []
+        for size in (1, 6):
+            for _ in range(size):
+                RunFactory(pipeline=pipeline)
+            with CaptureQueriesContext(connection) as claim:
+                runs = services.claim_runs(limit=size, worker="one")
+            results = {run: judgement(run) for run in runs}
+            with CaptureQueriesContext(connection) as recording:
+                services.record_results(results)
+            counts.append((len(claim), len(recording)))
+
+        assert counts[0] == counts[1]
 
 
 class TestReaper:
