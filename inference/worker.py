@@ -23,7 +23,9 @@ from inference.errors import WeightsError
 from inference.models import Pipeline, Run
 from inference.outcomes import Failed, Refused, Subject
 from inference.predictor import Predictor
+from inference.services import StoredJudgement
 from inference.stages import MODEL_FAILED, Kept, Setback
+from inference.stub import StubPredictor
 from portal.status import StaleStatus
 
 logger = logging.getLogger(__name__)
@@ -33,15 +35,18 @@ logger = logging.getLogger(__name__)
 class Bench:
     """A pipeline ready to judge, and the primary keys of its model versions by name."""
 
-    predictor: Predictor
+    predictor: Predictor | StubPredictor
     version_ids: dict[str, int]
 
 
 @lru_cache(maxsize=4)
 def _bench(pipeline_id: int) -> Bench:
     pipeline = Pipeline.objects.get(pk=pipeline_id)
+    spec = pipeline_spec(pipeline)
     return Bench(
-        Predictor(pipeline_spec(pipeline), engine_name=settings.ENGINE, batch_size=settings.WORKER_BATCH),
+        Predictor(spec, engine_name=settings.ENGINE, batch_size=settings.WORKER_BATCH)
+        if settings.INFERENCE_STUB_MS is None
+        else StubPredictor(spec, settings.INFERENCE_STUB_MS),
         {version.key: version.pk for version in pipeline.members.select_related("network")},
     )
 
@@ -65,6 +70,11 @@ class Batch:
     bench: Bench
     images: list[Future[Subject | Setback]]
 
+    @property
+    def is_retry(self) -> bool:
+        """Whether an attempt has failed before, perhaps because the image killed its worker."""
+        return self.runs[0].attempts > 1
+
 
 def work(seconds: float) -> int:
     """Claims, judges and records until the queue is empty; gives the number of runs.
@@ -85,18 +95,24 @@ def work(seconds: float) -> int:
 
 
 def _work_through(batches: Iterator[Batch], judges: ThreadPoolExecutor, keepers: ThreadPoolExecutor) -> int:
-    """Judge and record all batches: while one is judged, the next is read and the one before is recorded."""
+    """Judge and record all batches: while one is judged, the next is read and the one before is recorded.
+
+    A retry has the worker to itself: should it kill it, nobody else's attempt is lost.
+    """
     done = 0
     batch, judged = next(batches, None), None
     while batch:
+        if batch.is_retry and judged:
+            _record(*judged)
+            judged = None
         judging = judges.submit(_judge, batch)
-        following = next(batches, None)
+        following = None if batch.is_retry else next(batches, None)
         if judged:
             _record(*judged)
         seen = zip(batch.runs, judging.result(), strict=True)
         judged = batch.runs, [keepers.submit(stages.keep, *pair, batch.bench.version_ids) for pair in seen]
         done += len(batch.runs)
-        batch = following
+        batch = following or next(batches, None)
     if judged:
         _record(*judged)
     return done
@@ -131,15 +147,34 @@ def _judge(batch: Batch) -> list[stages.Seen]:
 
 
 def _record(runs: list[Run], outcomes: list[Future[Kept]]) -> None:
-    """Records every outcome; one that cannot be recorded is a failed attempt of its own run only."""
-    for run, outcome in zip(runs, outcomes, strict=True):
-        try:
-            _settle(run, outcome.result())
-        except (OperationalError, InterfaceError):
-            raise  # the database does not answer: nothing can be written, and the leases run out by themselves
-        except Exception:
-            logger.exception("The result of %s could not be recorded.", run)
-            _settle(run, Setback(MODEL_FAILED))
+    """Records every outcome; one that cannot be recorded is a failed attempt of its own run only.
+
+    Raises:
+        OperationalError, InterfaceError: The database does not answer; the leases run out by themselves.
+    """
+    kept = dict(zip(runs, [outcome.result() for outcome in outcomes], strict=True))
+    results = {run: outcome for run, outcome in kept.items() if isinstance(outcome, StoredJudgement | Refused)}
+    try:
+        for run in services.record_results(results):
+            _log_lost(run)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:
+        logger.exception("A batch of %d could not be recorded; its results are recorded one by one.", len(results))
+        for run, outcome in results.items():
+            _record_alone(run, outcome)
+    for run in kept.keys() - results.keys():
+        _settle(run, kept[run])
+
+
+def _record_alone(run: Run, outcome: Kept) -> None:
+    try:
+        _settle(run, outcome)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:
+        logger.exception("The result of %s could not be recorded.", run)
+        _settle(run, Setback(MODEL_FAILED))
 
 
 def _settle(run: Run, outcome: Kept) -> None:
@@ -154,4 +189,8 @@ def _settle(run: Run, outcome: Kept) -> None:
             case _:
                 services.record_prediction(run, outcome)
     except StaleStatus:
-        logger.warning("%s was taken over by another worker meanwhile; nothing was written.", run)
+        _log_lost(run)
+
+
+def _log_lost(run: Run) -> None:
+    logger.warning("%s was taken over by another worker meanwhile; nothing was written.", run)

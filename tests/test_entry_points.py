@@ -36,6 +36,12 @@ def test_production_refuses_an_empty_secret_key(production: dict[str, str]) -> N
     assert "SECRET_KEY" in result.stderr
 
 
+def test_production_refuses_to_make_results_up(production: dict[str, str]) -> None:
+    result = manage("check", env={**production, "INFERENCE_STUB_MS": "0"})
+    assert result.returncode != 0
+    assert "INFERENCE_STUB_MS" in result.stderr
+
+
 def test_djangos_deployment_check_finds_nothing(production: dict[str, str]) -> None:
     result = manage("check", "--deploy", "--fail-level", "WARNING", env=production)
     assert result.returncode == 0, result.stderr

@@ -193,6 +193,7 @@ RUN_MAX_ATTEMPTS = 3
 WORKER_BATCH = env.int("WORKER_BATCH", default=16)
 REAPER_TICK_SECONDS = env.int("REAPER_TICK_SECONDS", default=10)
 ENGINE = env("ENGINE", default="auto")
+INFERENCE_STUB_MS = env.float("INFERENCE_STUB_MS", default=None)  # results made up, this long an image
 
 INFERENCE_QUEUE = env("INFERENCE_QUEUE", default="inference")
 CELERY_TASK_DEFAULT_QUEUE = INFERENCE_QUEUE

@@ -5,13 +5,15 @@ from __future__ import annotations
 from django.core.exceptions import ImproperlyConfigured
 
 from portal.settings.base import *
-from portal.settings.base import RUN_LEASE_SECONDS, env
+from portal.settings.base import INFERENCE_STUB_MS, RUN_LEASE_SECONDS, env
 
 DEBUG = False
 EMBEDDED = False
 SECRET_KEY = env("SECRET_KEY")
 if not SECRET_KEY:  # Django itself would notice at the first login only
     raise ImproperlyConfigured("Set the SECRET_KEY environment variable: it is empty.")
+if INFERENCE_STUB_MS is not None:
+    raise ImproperlyConfigured("Unset INFERENCE_STUB_MS: it makes results up.")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS")
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
