@@ -163,7 +163,7 @@ def _record(runs: list[Run], outcomes: list[Future[Kept]]) -> None:
         logger.exception("A batch of %d could not be recorded; its results are recorded one by one.", len(results))
         for run, outcome in results.items():
             _record_alone(run, outcome)
-    for run in kept.keys() - results.keys():
+    for run in [run for run in runs if run not in results]:
         _settle(run, kept[run])
 
 
