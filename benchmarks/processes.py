@@ -45,7 +45,7 @@ def environment_of(address: str, media: Path, *, stub_ms: float | None = None) -
     return {
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "DJANGO_SETTINGS_MODULE": "benchmarks.settings",
+        "DJANGO_SETTINGS_MODULE": "portal.settings.rehearsal",
         "DATABASE_URL": address,
         "MEDIA_ROOT": str(media),
         "INFERENCE_QUEUE": settings.INFERENCE_QUEUE,

@@ -271,6 +271,19 @@ def return_abandoned_runs() -> int:
     return len(runs)
 
 
+def extend_leases(tokens: Collection[uuid.UUID]) -> int:
+    """Gives runs that are under one of these leases a whole lease from now; returns their number."""
+    mine = Run.objects.filter(status=Run.Status.RUNNING, lease_token__in=tokens)
+    return mine.update(lease_expires_at=Now() + timedelta(seconds=settings.RUN_LEASE_SECONDS))
+
+
+def queue_stands_still(seconds: float) -> bool:
+    """Whether a run has waited longer than ``seconds`` while none was claimed and none is under a lease."""
+    since = Now() - timedelta(seconds=seconds)
+    moving = Q(started_at__gte=since) | Q(status=Run.Status.RUNNING, lease_expires_at__gte=Now())
+    return queued_longer_than(seconds) and not Run.objects.filter(moving).exists()
+
+
 def queued_longer_than(seconds: float) -> bool:
     """Whether a run has waited longer than ``seconds``: its wake-up message may be lost."""
     return Run.objects.queued().filter(queued_at__lt=Now() - timedelta(seconds=seconds)).exists()

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
+import threading
 import time
 
+from billiard import active_children
 from celery import shared_task
-from celery.signals import worker_process_init
+from celery.signals import worker_process_init, worker_ready
 from django.conf import settings
 
 from cases.dispatch import WAKE_TASK, wake_workers
@@ -42,3 +46,18 @@ def warm_up(**kwargs) -> None:
     worker.warm_up()
     logger.info("Worker ready after %.1f s.", time.monotonic() - started)
     wake_workers()  # whatever was queued while no worker was there
+
+
+@worker_ready.connect
+def watch_over_the_queue(**kwargs) -> None:
+    """In the worker's main process, which takes the messages."""
+    from inference.vigil import watch_queue
+
+    threading.Thread(target=watch_queue, args=(threading.Event(), _end), name="watchdog", daemon=True).start()
+
+
+def _end() -> None:
+    """At once, and whoever runs this worker starts it again. Its pool dies with it, and its leases run out."""
+    for child in active_children():
+        os.kill(child.pid, signal.SIGKILL)
+    os._exit(os.EX_TEMPFAIL)

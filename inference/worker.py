@@ -26,6 +26,7 @@ from inference.predictor import Predictor
 from inference.services import StoredJudgement
 from inference.stages import MODEL_FAILED, Kept, Setback
 from inference.stub import StubPredictor
+from inference.vigil import Heartbeat
 from portal.status import StaleStatus
 
 logger = logging.getLogger(__name__)
@@ -88,13 +89,16 @@ def work(seconds: float) -> int:
         ThreadPoolExecutor(2, "read") as readers,
         ThreadPoolExecutor(1, "judge") as judges,
         ThreadPoolExecutor(2, "keep") as keepers,
+        Heartbeat() as heartbeat,
     ):
-        while count := _work_through(_batches(readers, until), judges, keepers):
+        while count := _work_through(_batches(readers, until, heartbeat), judges, keepers, heartbeat):
             done += count  # and look again: a failed attempt has put its run back
     return done
 
 
-def _work_through(batches: Iterator[Batch], judges: ThreadPoolExecutor, keepers: ThreadPoolExecutor) -> int:
+def _work_through(
+    batches: Iterator[Batch], judges: ThreadPoolExecutor, keepers: ThreadPoolExecutor, heartbeat: Heartbeat
+) -> int:
     """Judge and record all batches: while one is judged, the next is read and the one before is recorded.
 
     A retry has the worker to itself: should it kill it, nobody else's attempt is lost.
@@ -111,6 +115,7 @@ def _work_through(batches: Iterator[Batch], judges: ThreadPoolExecutor, keepers:
             _record(*judged)
         seen = zip(batch.runs, judging.result(), strict=True)
         judged = batch.runs, [keepers.submit(stages.keep, *pair, batch.bench.version_ids) for pair in seen]
+        heartbeat.moved()
         done += len(batch.runs)
         batch = following or next(batches, None)
     if judged:
@@ -118,7 +123,7 @@ def _work_through(batches: Iterator[Batch], judges: ThreadPoolExecutor, keepers:
     return done
 
 
-def _batches(readers: ThreadPoolExecutor, until: float) -> Iterator[Batch]:
+def _batches(readers: ThreadPoolExecutor, until: float, heartbeat: Heartbeat) -> Iterator[Batch]:
     """Claim batch after batch, each as large as the queue allows, and begin to read their images.
 
     A lone image never waits for company: a claim takes what is there, up to WORKER_BATCH.
@@ -126,6 +131,7 @@ def _batches(readers: ThreadPoolExecutor, until: float) -> Iterator[Batch]:
     while time.monotonic() < until and (
         claimed := services.claim_runs(limit=settings.WORKER_BATCH, worker=socket.gethostname())
     ):
+        heartbeat.moved(run.lease_token for run in claimed)
         for pipeline_id, group in groupby(sorted(claimed, key=_pipeline_id), key=_pipeline_id):
             runs = list(group)
             try:

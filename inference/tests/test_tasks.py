@@ -59,10 +59,10 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 
 @contextmanager
-def worker(environment: dict[str, str], log: Path) -> Iterator[subprocess.Popen]:
+def worker(environment: dict[str, str], log: Path, queue: str = "") -> Iterator[subprocess.Popen]:
     """A worker in a process group of its own; whatever is left of it at the end is killed."""
-    command = [sys.executable, "-m", "celery", "--app", "portal", "worker", "--concurrency", "1"]
-    command += ["--queues", environment["INFERENCE_QUEUE"], "--hostname", f"{log.stem}@%h", "--loglevel", "INFO"]
+    command = [sys.executable, "-m", "celery", "--app", "portal", "worker", "--concurrency", "1", "--loglevel", "INFO"]
+    command += ["--queues", queue or environment["INFERENCE_QUEUE"], "--hostname", f"{log.stem}@%h"]
     with log.open("wb") as output:
         process = subprocess.Popen(
             [*command, "--without-gossip", "--without-mingle"],
@@ -119,8 +119,50 @@ def test_a_worker_killed_in_the_middle_loses_nothing_and_judges_nothing_twice(en
             assert default_storage.exists(heatmap.image.name)
 
 
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+class TestStuck:
+    """Results made up in an hour each: a batch that does not end."""
+
+    @pytest.fixture
+    def hanging(self, environment) -> dict[str, str]:
+        del environment["MEDIA_SERVING"]
+        return environment | {
+            "DJANGO_SETTINGS_MODULE": "portal.settings.rehearsal",
+            "INFERENCE_STUB_MS": "3600000",
+            "RUN_LEASE_SECONDS": "2",
+        }
+
+    def test_a_worker_that_hangs_ends_itself_and_gives_the_run_back(self, hanging, tmp_path):
+        register_shipped_models()
+        services.enqueue(RadiographFactory(content=phantom(1)))
+        log = tmp_path / "hanging.log"
+
+        with worker(hanging, log):
+            wait_until(lambda: "this worker process ends itself" in log.read_text(), "the worker to notice")
+            wait_until(lambda: Run.objects.abandoned().exists(), "the lease to run out")
+
+        reaper_round(hanging)
+        run = Run.objects.get()
+        assert (run.status, run.attempts) == ("queued", 1)
+
+    def test_a_worker_that_hears_nothing_ends_to_be_started_again(self, hanging, tmp_path):
+        register_shipped_models()
+        services.enqueue(RadiographFactory(content=phantom(1)))
+        Run.objects.update(queued_at=Now() - timedelta(minutes=5))
+
+        with worker(hanging, tmp_path / "deaf.log", queue="nobody-writes-here") as deaf:
+            assert deaf.wait(PATIENCE_SECONDS) == os.EX_TEMPFAIL
+
+        assert Run.objects.get().status == "queued"
+
+
 @pytest.mark.django_db(transaction=True)
 class TestReaper:
+    @pytest.fixture
+    def environment(self, environment) -> dict[str, str]:
+        return environment | {"REAPER_TICK_SECONDS": "60"}  # longer than these tests take on a busy machine
+
     def waiting(self, environment: dict[str, str]) -> int:
         with current_app.connection_for_read(settings.CELERY_BROKER_URL) as broker:
             return broker.default_channel.client.llen(environment["INFERENCE_QUEUE"])

@@ -1,4 +1,7 @@
-"""Processes that a benchmark starts: the connections of production, files where the benchmark put them."""
+"""Processes that tests and benchmarks start: test-sized secrets, files where they are told to be, real connections.
+
+Unlike production these settings allow results to be made up (INFERENCE_STUB_MS).
+"""
 
 from __future__ import annotations
 

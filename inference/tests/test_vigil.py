@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+
+import pytest
+from django.db.models.functions import Now
+
+from inference import services
+from inference.models import Run
+from inference.tests.factories import PipelineFactory, RunFactory, claimed
+from inference.tests.test_tasks import PATIENCE_SECONDS, wait_until
+from inference.vigil import Heartbeat, watch_queue
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def short_lease(settings):
+    settings.RUN_LEASE_SECONDS = 1
+
+
+def test_a_lease_lasts_as_long_as_the_work_moves():
+    run = claimed(RunFactory())
+    deadline = run.lease_expires_at = Run.objects.get().lease_expires_at
+
+    with Heartbeat() as heartbeat:
+        heartbeat.moved([run.lease_token])
+        wait_until(lambda: Run.objects.get().lease_expires_at > deadline + timedelta(seconds=0.5), "the lease to grow")
+        assert not Run.objects.abandoned().exists()
+
+
+def test_the_leases_of_others_are_left_alone():
+    pipeline = PipelineFactory()
+    mine, other = (claimed(RunFactory(pipeline=pipeline)) for _ in range(2))
+    before = Run.objects.get(pk=other.pk).lease_expires_at
+
+    assert services.extend_leases([mine.lease_token]) == 1
+
+    assert Run.objects.get(pk=other.pk).lease_expires_at == before
+
+
+def test_work_that_does_not_move_is_given_up():
+    given_up = threading.Event()
+
+    with Heartbeat(given_up.set):
+        assert given_up.wait(PATIENCE_SECONDS)
+
+
+class TestQueueStandsStill:
+    def test_while_runs_wait_and_nobody_claims(self):
+        RunFactory(queued_at=Now() - timedelta(minutes=5))
+        given_up = threading.Event()
+
+        watch_queue(threading.Event(), given_up.set)
+
+        assert given_up.is_set()
+
+    @pytest.mark.parametrize("moves", ["nothing waits", "it waits not long", "one is being judged", "one was judged"])
+    def test_not_while_it_moves(self, moves):
+        pipeline = PipelineFactory()
+        if moves != "nothing waits":
+            RunFactory(pipeline=pipeline, queued_at=Now() - timedelta(minutes=5 * (moves != "it waits not long")))
+        if moves == "one is being judged":
+            run = claimed(RunFactory(pipeline=pipeline))
+            Run.objects.filter(pk=run.pk).update(started_at=Now() - timedelta(minutes=2))
+        if moves == "one was judged":
+            Run.objects.filter(pk=RunFactory(pipeline=pipeline, attempts=1).pk).update(started_at=Now())
+
+        assert not services.queue_stands_still(60)
