@@ -16,15 +16,19 @@ def strict_json(text: str | bytes) -> Any:
     """The value that ``text`` says, by RFC 8259 and without what it leaves open.
 
     Raises:
-        ValueError: Not JSON, not UTF-8, NaN or a number beyond float, a name twice in an object, or nested too deeply.
+        ValueError: Not JSON, not UTF-8, half of a surrogate pair, NaN or a number beyond float, a name twice in an
+            object, or nested too deeply.
     """
     try:
         decoded = text.decode("utf-8") if isinstance(text, bytes) else text
-        return json.loads(
+        value = json.loads(
             decoded, object_pairs_hook=_without_repetition, parse_constant=_no_constant, parse_float=_finite
         )
+        if "\\u" in decoded:
+            json.dumps(value, ensure_ascii=False).encode()  # fails on text that neither database nor answer can hold
     except RecursionError as error:
         raise ValueError("The JSON is nested too deeply.") from error
+    return value
 
 
 def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from itertools import islice
+from typing import Any
 
 from django.core.exceptions import (
     PermissionDenied,
@@ -12,7 +15,7 @@ from django.core.exceptions import (
     TooManyFilesSent,
 )
 from django.db import InterfaceError, OperationalError
-from django.http import Http404, JsonResponse
+from django.http import Http404, JsonResponse, UnreadablePostError
 from django.shortcuts import render
 from rest_framework import exceptions
 from rest_framework.renderers import JSONRenderer
@@ -24,6 +27,8 @@ logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
+_MESSAGES_AT_MOST = 200
+_MESSAGE_LENGTH = 200
 _STANDARD = {
     400: ("invalid", "The request is not valid.", "See the documentation of this endpoint at /api/docs/."),
     401: ("not_authenticated", "No valid token or session came with the request.", "Send a token or sign in."),
@@ -47,8 +52,21 @@ def problem(status: int, *, code="", cause="", remedy="", errors=None) -> dict:
     body = {"type": "about:blank", "title": cause, "status": status, "detail": f"{cause} {remedy}".strip()}
     body |= {"code": code, "remedy": remedy}
     if errors:
-        body["errors"] = errors
+        body["errors"] = _presentable(errors)
     return body
+
+
+def _presentable(messages: Any) -> Any:
+    """Messages by field without control characters, which JSON columns refuse, and of bounded length and number.
+
+    They may quote what was sent.
+    """
+    if isinstance(messages, Mapping):
+        few = islice(messages.items(), _MESSAGES_AT_MOST)
+        return {_presentable(name): _presentable(inner) for name, inner in few}
+    if isinstance(messages, list | tuple):
+        return [_presentable(inner) for inner in messages[:_MESSAGES_AT_MOST]]
+    return "".join(character for character in str(messages)[:_MESSAGE_LENGTH] if character.isprintable())
 
 
 def of_domain_error(error: DomainError) -> dict:
@@ -61,12 +79,9 @@ def exception_handler(exc, context):
         exc = exceptions.NotFound()
     elif isinstance(exc, PermissionDenied):
         exc = exceptions.PermissionDenied()
-    headers = {}
-    if isinstance(exc, DomainError):
-        body = of_domain_error(exc)
-    elif isinstance(exc, OperationalError | InterfaceError):
-        logger.warning("Database unavailable: %s", type(exc).__name__)
-        body, headers = problem(503), {"Retry-After": str(RETRY_AFTER_SECONDS)}
+    headers: dict[str, str] = {}
+    if known := _of_any_door(exc):
+        body, headers = known
     elif isinstance(exc, exceptions.ValidationError):
         body = problem(400, errors=_by_field(exc.detail))
     elif isinstance(exc, exceptions.ParseError):
@@ -86,6 +101,19 @@ def exception_handler(exc, context):
     request = context["request"]
     request.accepted_renderer, request.accepted_media_type = JSONRenderer(), JSONRenderer.media_type
     return Response(body, status=body["status"], headers=headers, content_type=MEDIA_TYPE)
+
+
+def _of_any_door(exc: Exception) -> tuple[dict, dict[str, str]] | None:
+    """Body and headers of what page and API refuse alike; None for anything else."""
+    if isinstance(exc, DomainError):
+        return of_domain_error(exc), {}
+    if isinstance(exc, OperationalError | InterfaceError):
+        logger.warning("Database unavailable: %s", type(exc).__name__)
+        return problem(503), {"Retry-After": str(RETRY_AFTER_SECONDS)}
+    if isinstance(exc, UnreadablePostError):
+        cause, remedy = "The request ended before the whole body arrived.", "Send it again."
+        return problem(400, code="body_incomplete", cause=cause, remedy=remedy), {}
+    return None
 
 
 def _by_field(detail) -> dict:
@@ -108,20 +136,29 @@ def _of_suspicious(exc: SuspiciousOperation) -> dict:
 
 def _of_api_exception(exc: exceptions.APIException) -> dict:
     if isinstance(exc, exceptions.PermissionDenied) and str(exc.detail).startswith("CSRF"):
-        cause, remedy = "The request of a session came without its CSRF token.", "Send X-CSRFToken, or use a token."
-        return problem(403, code="csrf_failed", cause=cause, remedy=remedy)
+        return _csrf_failed(remedy="Send X-CSRFToken, or use a token.")
     return problem(exc.status_code)
 
 
+def _csrf_failed(*, remedy: str) -> dict:
+    cause = "The request of a session came without its CSRF token."
+    return problem(403, code="csrf_failed", cause=cause, remedy=remedy)
+
+
+def wants_json(request) -> bool:
+    """Whether a page's script asks, which says so: browsers accept HTML, and what accepts anything gets the page."""
+    return request.accepts("application/json") and not request.accepts("text/html")
+
+
 def problem_response(request, body: dict):
-    """A problem outside REST framework: JSON under /api/, a page or a fragment elsewhere."""
-    if request.path.startswith("/api/"):
+    """A problem outside REST framework: JSON for programs and scripts, a page elsewhere."""
+    if request.path.startswith("/api/") or wants_json(request):
         return JsonResponse(body, status=body["status"], content_type=MEDIA_TYPE)
     return render(request, "problem.html", {"problem": body}, status=body["status"])
 
 
 class DomainErrorMiddleware:
-    """Turns what a service refuses, and a database that does not answer, into an answer with words."""
+    """Turns what a service refuses, a broken request and a database that does not answer into an answer with words."""
 
     def __init__(self, get_response):
         self.get_response = get_response
@@ -130,12 +167,11 @@ class DomainErrorMiddleware:
         return self.get_response(request)
 
     def process_exception(self, request, exception):
-        if isinstance(exception, DomainError):
-            return problem_response(request, of_domain_error(exception))
-        if isinstance(exception, OperationalError | InterfaceError):
-            logger.warning("Database unavailable: %s", type(exception).__name__)
-            response = problem_response(request, problem(503))
-            response["Retry-After"] = str(RETRY_AFTER_SECONDS)
+        if known := _of_any_door(exception):
+            body, headers = known
+            response = problem_response(request, body)
+            for name, value in headers.items():
+                response[name] = value
             return response
         return None
 
@@ -146,6 +182,12 @@ def bad_request(request, exception=None):
 
 def permission_denied(request, exception=None):
     return problem_response(request, problem(403))
+
+
+def csrf_failure(request, reason=""):
+    return problem_response(
+        request, _csrf_failed(remedy="Allow cookies, load the page again and send the form once more.")
+    )
 
 
 def not_found(request, exception=None):

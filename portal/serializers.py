@@ -14,7 +14,7 @@ class StrictSerializer(serializers.Serializer):
         if isinstance(data, Mapping):
             writable = {name for name, field in self.fields.items() if not field.read_only}
             if unknown := sorted(set(data) - writable):
-                raise serializers.ValidationError({name[:100]: ["There is no such field."] for name in unknown})
+                raise serializers.ValidationError({name: ["There is no such field."] for name in unknown})
         return super().to_internal_value(data)
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import django_filters
 
 from cases.models import AiStatus, Case, Patient, Priority
+from portal.filters import MomentFilter
 
 
 class PatientFilter(django_filters.FilterSet):
@@ -22,12 +23,8 @@ class CaseFilter(django_filters.FilterSet):
     )
     patient = django_filters.UUIDFilter(field_name="patient__uid", help_text="uid of the patient.")
     accession_number = django_filters.CharFilter(max_length=64, help_text="The whole number, exactly.")
-    received_after = django_filters.IsoDateTimeFilter(
-        field_name="received_at", lookup_expr="gte", help_text="From this moment on."
-    )
-    received_before = django_filters.IsoDateTimeFilter(
-        field_name="received_at", lookup_expr="lt", help_text="Before this moment."
-    )
+    received_after = MomentFilter(field_name="received_at", lookup_expr="gte", help_text="From this moment on.")
+    received_before = MomentFilter(field_name="received_at", lookup_expr="lt", help_text="Before this moment.")
 
     class Meta:
         model = Case

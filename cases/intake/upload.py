@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import hmac
 import re
-import tempfile
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from django.conf import settings
 from django.core.files.base import File
 from django.http import UnreadablePostError
 
 from cases.intake.errors import IntakeError, Reason
 from cases.intake.limits import MAX_BYTES
+from cases.intake.spool import no_space, unnamed_file
 
 _CHUNK_BYTES = 64 * 1024
 _MAX_NAME = 200
@@ -61,9 +59,7 @@ def received(file: IO[bytes] | File, *, name: str = "", expected_sha256: str = "
     expected_sha256 = expected_sha256.strip().lower()
     if expected_sha256 and not re.fullmatch(r"[0-9a-f]{64}", expected_sha256):
         raise IntakeError(Reason.SHA256_MALFORMED)
-    folder = Path(settings.INTAKE_TMP_DIR)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=folder) as copy:
+    with unnamed_file() as copy:
         sha256, byte_size = _copied(file, copy)
         if expected_sha256 and not hmac.compare_digest(sha256, expected_sha256):
             raise IntakeError(Reason.SHA256_MISMATCH)
@@ -97,7 +93,7 @@ def _copied(file: IO[bytes] | File, copy: IO[bytes]) -> tuple[str, int]:
     except UnreadablePostError as error:
         raise IntakeError(Reason.UPLOAD_BROKEN) from error
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if no_space(error):
             raise IntakeError(Reason.NO_SPACE) from error
         raise
     if byte_size == 0:

@@ -143,6 +143,18 @@ class TestList:
 
         assert (response.status_code, list(response.json()["errors"])) == (400, list(query))
 
+    @pytest.mark.parametrize(
+        ("moment", "status"),
+        [
+            ("2026-03-02T00:00:00+20:28", 200),
+            ("0001-01-01T00:00:00+05:00", 400),
+            ("9999-12-31T23:59:59-05:00", 400),
+            ("2026-03-02T00:00:00+25:00", 400),
+        ],
+    )
+    def test_a_moment_with_an_odd_offset_is_understood_or_refused(self, api_of, radiologist, moment, status):
+        assert api_of(radiologist).get(URL, {"received_after": moment}).status_code == status
+
     def test_a_page_costs_as_many_queries_as_a_row(self, api_of, radiologist, facility, django_assert_max_num_queries):
         CaseFactory.create_batch(8, patient__facility=facility)
 

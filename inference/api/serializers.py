@@ -135,6 +135,9 @@ class PredictionSerializer(serializers.ModelSerializer):
     is_indeterminate = serializers.BooleanField(
         read_only=True, help_text="True where no class is probable enough or the models disagree."
     )
+    indeterminate_reason = serializers.ChoiceField(
+        Prediction.IndeterminateReason.choices, read_only=True, allow_blank=True
+    )
     indeterminate_reason_label = label_of("indeterminate_reason")
     probabilities = ClassProbabilitySerializer(source="combined_probabilities", many=True, read_only=True)
     members = MemberSerializer(many=True, read_only=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+
 import pytest
 from django.test import Client
 
@@ -78,6 +80,9 @@ def test_a_body_of_another_type_is_refused(api_of, submitter, content_type):
         b'{"medical_record_number": 1e999}',
         b'{"medical_record_number": "1", "medical_record_number": "2"}',
         b'{"medical_record_number": "\xff"}',
+        b'{"medical_record_number": "\\ud800"}',
+        b'{"sex": "\\udc00"}',
+        b'{"\\ud83d": 1}',
         b'{"medical_record_number": ' + b"9" * 5000 + b"}",
         b'{"a":' * 200_000,
     ],
@@ -132,6 +137,31 @@ def test_ten_thousand_form_fields_are_refused(api_of, submitter):
     check(response, 413, "too_many_fields")
 
 
+def test_a_whole_surrogate_pair_is_text(api_of, submitter):
+    body = b'{"medical_record_number": "1", "family_name": "\\ud83d\\ude00"}'
+
+    response = api_of(submitter).generic("POST", PATIENTS, body, content_type="application/json")
+
+    assert response.json()["family_name"] == "\U0001f600"
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "x, gzip"])
+def test_a_compressed_body_is_not_inflated(api_of, submitter, encoding):
+    body = gzip.compress(b'{"medical_record_number": "1"}')
+
+    response = api_of(submitter).generic(
+        "POST", PATIENTS, body, content_type="application/json", HTTP_CONTENT_ENCODING=encoding
+    )
+
+    check(response, 415, "content_encoding_unsupported")
+
+
+def test_a_body_without_a_length_is_refused_instead_of_taken_for_empty(api_of, submitter):
+    response = api_of(submitter).post(PATIENTS, HTTP_TRANSFER_ENCODING="chunked", CONTENT_LENGTH="")
+
+    check(response, 411, "length_required")
+
+
 def test_an_accept_header_that_nothing_fits(api_of, submitter):
     check(api_of(submitter).get(PATIENTS, HTTP_ACCEPT="text/csv"), 406, "not_acceptable")
 
@@ -142,3 +172,37 @@ def test_a_session_without_its_csrf_token_changes_nothing(submitter):
 
     assert client.get(PATIENTS).status_code == 200
     check(client.post(PATIENTS, {"medical_record_number": "1"}, content_type="application/json"), 403, "csrf_failed")
+
+
+def test_a_form_without_its_csrf_token_is_told_so_on_a_page_and_to_a_script(submitter):
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(submitter, backend="portal.accounts.backends.RoleBackend")
+
+    page = client.post("/upload/")
+
+    assert page.status_code == 403
+    assert "came without its CSRF token" in page.content.decode()
+    check(client.post("/upload/", HTTP_ACCEPT="application/json"), 403, "csrf_failed")
+
+
+@pytest.mark.parametrize("who", ["nobody", "auditor"])
+def test_a_body_from_somebody_who_may_send_none_is_not_read(who, client_of, auditor):
+    client = client_of(auditor if who == "auditor" else None)
+    client.handler.enforce_csrf_checks = True
+
+    class Unread:
+        def read(self, *_):
+            pytest.fail("the body was read")
+
+        readline = read
+
+    answer = client.request(
+        REQUEST_METHOD="POST",
+        PATH_INFO="/upload/",
+        CONTENT_TYPE="multipart/form-data; boundary=x",
+        CONTENT_LENGTH="1000000000",
+        HTTP_COOKIE=f"csrftoken={'a' * 32}; sessionid={client.cookies['sessionid'].value if who == 'auditor' else ''}",
+        **{"wsgi.input": Unread()},
+    )
+
+    assert answer.status_code == (403 if who == "auditor" else 302)
