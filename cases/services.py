@@ -32,6 +32,11 @@ class ImageOfAnotherPatient(Conflict):
     remedy = "Check which patient this image belongs to; nothing was stored."
 
 
+class ImageNamesAnotherPatient(Conflict):
+    code = "dicom_patient_mismatch"
+    remedy = "Check which patient this image belongs to, or correct its Patient ID; nothing was stored."
+
+
 class AccessionTaken(Conflict):
     code = "accession_taken"
     remedy = "Check the accession number; it belongs to one case of one patient."
@@ -212,6 +217,7 @@ def accept_image(
     Raises:
         IntakeError: The file cannot be taken; nothing of it is kept.
         ImageOfAnotherPatient: Another patient of the facility has these bytes.
+        ImageNamesAnotherPatient: The DICOM header holds another record number.
         Conflict: The case is signed already.
         PatientMismatch, AccessionTaken, InvalidDetails: See ``find_or_create_patient`` and ``open_case``.
     """
@@ -221,6 +227,7 @@ def accept_image(
     if isinstance(target, Case):
         _check_open(target)
     decoded = decode_safely(received.path)
+    _check_patient_id(decoded.facts.dicom_patient_id, patient)
     files = _Files(facility, received, decoded)
     try:
         with transaction.atomic():
@@ -249,6 +256,11 @@ def _one_at_a_time(facility: Facility) -> None:
     another one is about to commit. Rows that merely refer to the facility are not held up.
     """
     Facility.objects.select_for_update(no_key=True).get(pk=facility.pk)
+
+
+def _check_patient_id(said_by_image: str, patient: Patient | PatientDetails) -> None:
+    if said_by_image and said_by_image.casefold() != patient.medical_record_number.strip().casefold():
+        raise ImageNamesAnotherPatient("The DICOM header names a patient with another record number.")
 
 
 def _check_open(case: Case) -> None:

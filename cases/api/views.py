@@ -27,7 +27,7 @@ from cases.api.serializers import (
     SubmittedBatchSerializer,
 )
 from cases.media import preview_response
-from cases.models import Batch, Case, LabResult, Patient, Radiograph
+from cases.models import Batch, BatchItem, Case, LabResult, Patient, Radiograph
 from portal.audit.models import Event
 from portal.audit.services import record
 from portal.errors import DomainError
@@ -191,7 +191,10 @@ class CaseImagesView(generics.ListAPIView):
     @extend_schema(
         summary="Add images to a case",
         request={"multipart/form-data": requests.ImagesRequest},
-        responses={202: ItemsSerializer},
+        responses={
+            202: ItemsSerializer,
+            200: OpenApiResponse(ItemsSerializer, description="The patient has all these images already."),
+        },
         examples=[examples.ITEMS],
     )
     def post(self, request, uid):
@@ -211,7 +214,9 @@ class CaseImagesView(generics.ListAPIView):
             actor=request.user,
             request=request,
         )
-        return Response(ItemsSerializer({"items": items}).data, status=status.HTTP_202_ACCEPTED)
+        nothing_new = all(item.outcome == BatchItem.Outcome.EXISTING for item in items)
+        answer = status.HTTP_200_OK if nothing_new else status.HTTP_202_ACCEPTED
+        return Response(ItemsSerializer({"items": items}).data, status=answer)
 
 
 class BatchListView(FacilityScopedView, generics.ListAPIView):

@@ -8,6 +8,7 @@ kernel's, so a child cannot outlive it whatever library it hangs in.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from cases.intake.errors import IntakeError, Reason
 from cases.intake.facts import ImageFacts
@@ -38,6 +40,8 @@ def main() -> None:
     descriptor, decoder_name, limits_json = sys.argv[1:4]
     module, _, function = decoder_name.partition(":")
     decoder: Decoder = getattr(importlib.import_module(module), function)
+    Image.preinit()  # Pillow loads its formats on first use, which would be in every child anew
+    gc.freeze()  # a collection in a child would copy the pages of all that the host has loaded
     limits = Limits(**json.loads(limits_json))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C and TERM reach the whole group; uploads in flight may finish
     signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -70,7 +70,7 @@ _KEYWORDS = (
     *("PixelPaddingValue", "PixelPaddingRangeLimit", "RescaleSlope", "RescaleIntercept", "ModalityLUTSequence"),
     *("VOILUTSequence", "WindowCenter", "WindowWidth", "VOILUTFunction", "SpecificCharacterSet"),
     *("ViewPosition", "ImageLaterality", "Laterality", "BodyPartExamined", "PatientAge", "PatientBirthDate"),
-    *("PatientSex", "PatientID", "AccessionNumber", "PixelSpacing", "ImagerPixelSpacing"),
+    *("PatientSex", "PatientID", "PatientIdentityRemoved", "AccessionNumber", "PixelSpacing", "ImagerPixelSpacing"),
     *("AcquisitionDateTime", "AcquisitionDate", "AcquisitionTime", "ContentDate", "ContentTime"),
     *("StudyDate", "StudyTime", "TimezoneOffsetFromUTC"),
 )

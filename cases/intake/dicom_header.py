@@ -111,9 +111,14 @@ def header_facts(header: DicomHeader) -> dict[str, Any]:
         "sex": _one_of(header.text("PatientSex").upper(), "MFO"),
         "pixel_spacing_mm": _spacing(header, "PixelSpacing") or _spacing(header, "ImagerPixelSpacing"),
         "acquired_at": _acquired_at(header),
-        "dicom_patient_id": header.text("PatientID"),
+        "dicom_patient_id": _patient_id(header),
         "dicom_accession_number": header.text("AccessionNumber"),
     }
+
+
+def _patient_id(header: DicomHeader) -> str:
+    """PatientID, unless the header says that it is a pseudonym (PS3.3 C.7.1.1, Patient Identity Removed)."""
+    return "" if header.text("PatientIdentityRemoved").upper() == "YES" else header.text("PatientID")
 
 
 def _one_of(value: str, allowed: str) -> str:

@@ -30,7 +30,7 @@ class ImageFacts:
         sex: "M", "F", "O" or "".
         pixel_spacing_mm: (row, column) distance at the patient if known, else at the detector.
         acquired_at: When the image was made; naive (the hospital's wall clock) if the header names no time zone.
-        dicom_patient_id: PatientID, for comparison with the patient the sender named.
+        dicom_patient_id: PatientID, for comparison with the patient the sender named; "" where it is a pseudonym.
         dicom_accession_number: AccessionNumber.
     """
 

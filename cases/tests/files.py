@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -84,3 +85,13 @@ def written(made: Dataset) -> bytes:
     buffer = io.BytesIO()
     made.save_as(buffer, enforce_file_format=True)
     return buffer.getvalue()
+
+
+def mutants(good: bytes, number: int, *, start: int = 132) -> Iterator[bytes]:
+    """The file with one to five of its first bytes from ``start`` on changed, the same ones every time."""
+    rng = np.random.default_rng(20250115)
+    for _ in range(number):
+        mutant = bytearray(good)
+        for position in rng.integers(start, min(len(good), 4000), size=rng.integers(1, 6)):
+            mutant[position] = rng.integers(0, 256)
+        yield bytes(mutant)

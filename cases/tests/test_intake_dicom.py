@@ -3,156 +3,35 @@
 from __future__ import annotations
 
 import contextlib
-import zlib
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
 from pydicom.dataset import Dataset
-from pydicom.encaps import encapsulate
-from pydicom.filebase import DicomBytesIO
-from pydicom.filewriter import write_file_meta_info
-from pydicom.pixels import compress
 from pydicom.uid import (
-    UID,
-    BasicTextSRStorage,
-    CTImageStorage,
-    DeflatedExplicitVRLittleEndian,
-    EncapsulatedPDFStorage,
     ExplicitVRBigEndian,
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
     JPEGBaseline8Bit,
-    JPEGExtended12Bit,
-    MediaStorageDirectoryStorage,
     RLELossless,
     SecondaryCaptureImageStorage,
 )
 
 from cases.intake.decode import decode
-from cases.intake.errors import IntakeError, Reason
+from cases.intake.errors import BY_CODE, IntakeError
 from cases.intake.sandbox import decode_safely
-from cases.tests.files import dataset, dicom, gradient, jpeg, written
-
-DEEP = gradient().astype("<u2") * 16
-
-
-def encapsulated(frame: bytes, **elements) -> bytes:
-    """A compressed DX file holding ``frame`` as it is."""
-    made = dataset(gradient(), PhotometricInterpretation="MONOCHROME2", **elements)
-    made.PixelData = encapsulate([frame])
-    made["PixelData"].is_undefined_length = True
-    return written(made)
+from cases.tests.catalogue.dicoms import DEEP, DICOMS, compressed, encapsulated
+from cases.tests.files import dataset, dicom, gradient, jpeg, mutants, written
 
 
-def deflated_bomb() -> bytes:
-    """A small file whose data set inflates to half a gigabyte."""
-    made = dataset(syntax=DeflatedExplicitVRLittleEndian)
-    buffer = DicomBytesIO()
-    made.file_meta.MediaStorageSOPClassUID, made.file_meta.MediaStorageSOPInstanceUID = made.SOPClassUID, "1.2.3"
-    write_file_meta_info(buffer, made.file_meta)
-    deflater = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
-    body = b"".join(deflater.compress(bytes(1 << 24)) for _ in range(32)) + deflater.flush()
-    return bytes(128) + b"DICM" + buffer.getvalue() + body
-
-
-def in_front(preamble: bytes) -> bytes:
-    return preamble.ljust(128, b"\0") + dicom()[128:]
-
-
-def with_nested_sequences(depth: int) -> bytes:
-    """VOILUTSequence of undefined length within itself, ``depth`` times, never closed."""
-    opening = b"\x28\x00\x10\x30SQ\x00\x00\xff\xff\xff\xff" + b"\xfe\xff\x00\xe0\xff\xff\xff\xff"
-    data = dicom()
-    position = data.index(b"\xe0\x7f\x10\x00")
-    return data[:position] + opening * depth + data[position:]
-
-
-def wrong_rows() -> bytes:
-    return dicom().replace(b"\x28\x00\x10\x00US\x02\x00\x60\x00", b"\x28\x00\x10\x00LO\x02\x00ab")
-
-
-BAD_FILES = {
-    "no preamble": (dicom()[132:], Reason.DICOM_META),
-    "no file meta": (bytes(128) + b"DICM" + dicom()[dicom().index(b"\x08\x00\x16\x00") :], Reason.DICOM_META),
-    "nothing behind the prefix": (bytes(128) + b"DICM", Reason.DICOM_META),
-    "noise behind the prefix": (
-        bytes(128) + b"DICM" + np.random.default_rng(0).bytes(5000),
-        Reason.DICOM_META,
-    ),
-    "a program as preamble": (in_front(b"MZ\x90\x00"), Reason.DICOM_PREAMBLE),
-    "a script as preamble": (in_front(b"#!/bin/sh\nrm -rf ~\n"), Reason.DICOM_PREAMBLE),
-    "deflated bomb": (deflated_bomb(), Reason.DICOM_TRANSFER_SYNTAX),
-    "unknown transfer syntax": (
-        dicom().replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.9.9.9\0"),
-        Reason.DICOM_TRANSFER_SYNTAX,
-    ),
-    "12-bit lossy jpeg": (encapsulated(jpeg(), syntax=JPEGExtended12Bit), Reason.DICOM_TRANSFER_SYNTAX),
-    "CT": (dicom(SOPClassUID=CTImageStorage), Reason.DICOM_SOP_CLASS),
-    "structured report": (dicom(SOPClassUID=BasicTextSRStorage, PixelData=None), Reason.DICOM_SOP_CLASS),
-    "encapsulated PDF": (dicom(SOPClassUID=EncapsulatedPDFStorage, PixelData=None), Reason.DICOM_SOP_CLASS),
-    "DICOMDIR": (dicom(SOPClassUID=MediaStorageDirectoryStorage, PixelData=None), Reason.DICOM_SOP_CLASS),
-    "wrong modality": (dicom(Modality="MG"), Reason.DICOM_MODALITY),
-    "secondary capture of an unknown modality": (
-        dicom(SOPClassUID=SecondaryCaptureImageStorage, Modality=None),
-        Reason.DICOM_MODALITY,
-    ),
-    "multi-frame": (dicom(NumberOfFrames=2), Reason.DICOM_MULTI_FRAME),
-    "no pixel data": (dicom(PixelData=None), Reason.DICOM_NO_PIXELS),
-    "no rows": (dicom(Rows=None), Reason.DICOM_HEADER),
-    "rows of the wrong kind": (wrong_rows(), Reason.DICOM_HEADER),
-    "rows that lie": (dicom(Rows=97), Reason.DICOM_LENGTH_MISMATCH),
-    "columns that lie": (dicom(Columns=60), Reason.DICOM_LENGTH_MISMATCH),
-    "65535 x 65535": (dicom(Rows=65535, Columns=65535), Reason.TOO_MANY_PIXELS),
-    "too small": (dicom(DEEP[:20, :20]), Reason.TOO_SMALL),
-    "colour": (dicom(SamplesPerPixel=3, PhotometricInterpretation="RGB"), Reason.DICOM_PIXEL_FORMAT),
-    "palette": (dicom(PhotometricInterpretation="PALETTE COLOR"), Reason.DICOM_PIXEL_FORMAT),
-    "one bit": (dicom(BitsAllocated=1, BitsStored=1, HighBit=0), Reason.DICOM_PIXEL_FORMAT),
-    "32 bit": (dicom(BitsAllocated=32, BitsStored=32, HighBit=31), Reason.DICOM_PIXEL_FORMAT),
-    "more bits stored than allocated": (dicom(BitsStored=24, HighBit=23), Reason.DICOM_PIXEL_FORMAT),
-    "impossible pixel representation": (dicom(PixelRepresentation=7), Reason.DICOM_HEADER),
-    "window of no width": (dicom(WindowCenter=100, WindowWidth=0), Reason.DICOM_HEADER),
-    "unknown window function": (
-        dicom(WindowCenter=100, WindowWidth=50, VOILUTFunction="MAGIC"),
-        Reason.DICOM_HEADER,
-    ),
-    "truncated": (dicom()[:-100], Reason.DICOM_LENGTH_MISMATCH),
-    "jpeg of another size": (
-        encapsulated(jpeg(gradient(64, 64)), syntax=JPEGBaseline8Bit),
-        Reason.DICOM_LENGTH_MISMATCH,
-    ),
-    "damaged jpeg": (encapsulated(jpeg()[:400], syntax=JPEGBaseline8Bit), Reason.DAMAGED),
-    "damaged run lengths": (encapsulated(bytes(64), syntax=RLELossless), Reason.DAMAGED),
-    "jpeg 2000 that is none": (encapsulated(b"no codestream", syntax=JPEG2000Lossless), Reason.DAMAGED),
-    "sequences nested without end": (with_nested_sequences(2000), Reason.DICOM_HEADER),
-}
-
-
-@pytest.mark.parametrize(("data", "reason"), BAD_FILES.values(), ids=BAD_FILES)
+@pytest.mark.parametrize("kind", [pytest.param(kind, id=name) for name, kind in DICOMS.items() if kind.code in BY_CODE])
 @pytest.mark.filterwarnings("ignore::UserWarning")
-def test_a_bad_file_is_refused_for_its_own_reason(data, reason):
+def test_a_bad_file_is_refused_for_its_own_reason(kind):
     with pytest.raises(IntakeError) as refusal:
-        decode(data)
+        decode(kind.make())
 
-    assert (refusal.value.code, refusal.value.status) == (reason.code, reason.status)
+    assert (refusal.value.code, refusal.value.status) == (kind.code, kind.status)
     assert refusal.value.remedy
-
-
-def compressed(syntax: UID) -> bytes:
-    made = dataset()
-    compress(made, syntax)
-    return written(made)
-
-
-def mutants(good: bytes, number: int) -> Iterator[bytes]:
-    """The file with one to five bytes of its header and first pixels changed, the same ones every time."""
-    rng = np.random.default_rng(20250115)
-    for _ in range(number):
-        mutant = bytearray(good)
-        for position in rng.integers(132, min(len(good), 4000), size=rng.integers(1, 6)):
-            mutant[position] = rng.integers(0, 256)
-        yield bytes(mutant)
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")

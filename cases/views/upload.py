@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from http import HTTPStatus
 from uuid import UUID
 
 from django.http import Http404, JsonResponse
@@ -10,6 +11,7 @@ from cases.forms import UploadForm
 from cases.models import Case
 from cases.submission import FileOutcome, submit_files
 from portal.errors import DomainError
+from portal.problems import MEDIA_TYPE, problem, wants_json
 
 
 class UploadView(View):
@@ -24,7 +26,7 @@ class UploadView(View):
     def post(self, request):
         form = UploadForm(request.POST, request.FILES, user=request.user)
         if not form.is_valid():
-            return self._refused(form, status=400)
+            return self._refused(form)
         try:
             outcomes = submit_files(
                 files=form.cleaned_data["files"],
@@ -35,19 +37,22 @@ class UploadView(View):
             )
         except DomainError as error:
             form.add_error(None, str(error))
-            return self._refused(form, status=error.status)
-        if self._wants_json:
-            return JsonResponse({"files": [_as_json(outcome) for outcome in outcomes]})
+            return self._refused(form, error)
+        status = _status(outcomes)
+        if wants_json(request):
+            return JsonResponse({"files": [_as_json(outcome) for outcome in outcomes]}, status=status)
+        if status != HTTPStatus.OK:  # nothing was taken: what was typed stays for the next attempt
+            return self._page(form, case=form.cleaned_data["case"], outcomes=outcomes, status=status)
         return self._page(UploadForm(user=request.user), outcomes=outcomes)
 
-    @property
-    def _wants_json(self) -> bool:
-        return self.request.accepts("application/json") and not self.request.accepts("text/html")
-
-    def _refused(self, form: UploadForm, *, status: int):
-        if self._wants_json:
-            return JsonResponse({"errors": form.errors.get_json_data()}, status=status)
-        return self._page(form, case=form.cleaned_data.get("case"), status=status)
+    def _refused(self, form: UploadForm, error: DomainError | None = None):
+        """The form with what is wrong beside the fields; the script is told the same as a problem."""
+        status = error.status if error else HTTPStatus.BAD_REQUEST
+        if not wants_json(self.request):
+            return self._page(form, case=form.cleaned_data.get("case"), status=status)
+        words = {"code": error.code, "cause": error.cause, "remedy": error.remedy} if error else {}
+        body = problem(status, errors=form.errors.get_json_data(), **words)
+        return JsonResponse(body, status=status, content_type=MEDIA_TYPE)
 
     def _page(self, form: UploadForm, *, case: Case | None = None, outcomes=(), status: int = 200):
         context = {"form": form, "case": case, "outcomes": outcomes}
@@ -59,6 +64,12 @@ def _uid(text: str) -> UUID:
         return UUID(text)
     except ValueError:
         raise Http404 from None
+
+
+def _status(outcomes: list[FileOutcome]) -> int:
+    """200 where anything was taken; else the status of the first file's refusal."""
+    errors = [outcome.error for outcome in outcomes if outcome.error]
+    return errors[0].status if len(errors) == len(outcomes) else HTTPStatus.OK
 
 
 def _as_json(outcome: FileOutcome) -> dict[str, str]:

@@ -107,7 +107,9 @@ async function upload({ file, row }) {
   }
   const outcome = answer?.files?.[0];
   if (!outcome) {
-    show(row, "rejected", "The file did not arrive.", "Check the connection and that you are signed in, then try again.");
+    const unknown = { title: "The file did not arrive.", remedy: "Check the connection and that you are signed in, then try again." };
+    const { title, remedy } = answer?.title ? answer : unknown;
+    show(row, "rejected", title, remedy);
     row.querySelector(".file-remove").disabled = false;
     return false;
   }

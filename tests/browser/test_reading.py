@@ -153,7 +153,7 @@ def test_filters_change_the_list_and_the_address(sign_in, radiologist, case):
     expect(page.get_by_role("link", name=case.patient.display_name)).to_be_visible()
 
 
-def test_files_are_uploaded_one_by_one_each_with_its_answer(sign_in, submitter):
+def test_files_are_uploaded_one_by_one_each_with_its_answer(sign_in, submitter, complaints):
     page = sign_in(submitter)
     page.get_by_role("link", name="Upload", exact=True).click()
     files = [("letter.png", b"Dear colleague"), ("one.png", phantom(seed=1)), ("two.png", phantom(seed=2))]
@@ -165,6 +165,7 @@ def test_files_are_uploaded_one_by_one_each_with_its_answer(sign_in, submitter):
 
     expect(page.get_by_text("The file is text, not a chest X-ray.")).to_be_visible(timeout=15_000)
     expect(page.get_by_text("Taken in.")).to_have_count(2, timeout=30_000)
+    assert "415" in complaints.pop()
     assert Case.objects.get().radiographs.count() == 2
 
 

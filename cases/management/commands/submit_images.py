@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
 
+from cases.intake.sandbox import decode_safely
 from cases.intake.upload import received
 from cases.models import Priority
 from cases.phantoms import demo_set
@@ -65,12 +66,17 @@ class Command(BaseCommand):
         self.stdout.write(f"{len(files) - refused} of {len(files)} images are in the portal.")
 
     def submit(self, path: Path, submitter, synthetic: bool) -> bool:
-        """One image of one patient, named after the file; gives whether it was new."""
+        """One image of the patient that it names, else of one named after the file; gives whether it was new."""
         number = re.sub(r"[^A-Za-z0-9]+", "-", path.stem).strip("-").upper()[:60] or "UNNAMED"
-        details, case = PatientDetails(number, "Sample", number.title()), CaseDetails(indication="Demonstration")
-        if synthetic:
-            details, case = phantom_patient(number)
         with path.open("rb") as file, received(file, name=path.name) as upload:
+            if synthetic:
+                details, case = phantom_patient(number)
+            else:
+                number = decode_safely(upload.path).facts.dicom_patient_id or number
+                details, case = (
+                    PatientDetails(number, "Sample", number.title()),
+                    CaseDetails(indication="Demonstration"),
+                )
             return accept_image(received=upload, patient=details, target=case, actor=submitter).created
 
 
