@@ -52,6 +52,10 @@ class Process:
         raise AssertionError(f"{text!r} did not appear in:\n{''.join(self._seen)}")
 
     @property
+    def pid(self) -> int:
+        return self._popen.pid
+
+    @property
     def said(self) -> str:
         """All the lines that were waited through so far."""
         return "".join(self._seen)

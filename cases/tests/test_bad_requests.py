@@ -31,19 +31,19 @@ def post(request, client_of, api_of, submitter, facility):
 
 
 @pytest.mark.parametrize(
-    ("sent", "boundary", "status"),
+    ("sent", "boundary", "statuses"),
     [
-        (b"", "", 400),
-        (b"no boundary here", "x", 400),
-        (b'--x\r\nContent-Disposition: form-data; name="images"', "x", 400),
-        (body(IMAGE), "another", 400),
-        (body(IMAGE), "x" * 250, 400),
-        (body(IMAGE), "\u80ba", 400),
-        (body(part("images", small_png(), f'; filename="{"x" * 5000}.png"')), BOUNDARY, 400),
-        (body(IMAGE, part("images", "%%%", '; filename="b"\r\nContent-Transfer-Encoding: base64')), BOUNDARY, 400),
-        (body(*(part(f"f{number}", "") for number in range(10_001))), BOUNDARY, 413),
-        (body(part("manifest", "x" * 6_000_000), IMAGE), BOUNDARY, 413),
-        (body(*(part("images", "x", f'; filename="{number}"') for number in range(201))), BOUNDARY, 413),
+        (b"", "", {400}),
+        (b"no boundary here", "x", {400}),
+        (b'--x\r\nContent-Disposition: form-data; name="images"', "x", {400}),
+        (body(IMAGE), "another", {400}),
+        (body(IMAGE), "x" * 250, {400, 415}),  # REST framework knows no Content-Type of that length
+        (body(IMAGE), "\u80ba", {400}),
+        (body(part("images", small_png(), f'; filename="{"x" * 5000}.png"')), BOUNDARY, {400}),
+        (body(IMAGE, part("images", "%%%", '; filename="b"\r\nContent-Transfer-Encoding: base64')), BOUNDARY, {400}),
+        (body(*(part(f"f{number}", "") for number in range(10_001))), BOUNDARY, {413}),
+        (body(part("manifest", "x" * 6_000_000), IMAGE), BOUNDARY, {413}),
+        (body(*(part("images", "x", f'; filename="{number}"') for number in range(201))), BOUNDARY, {413}),
     ],
     ids=[
         "no boundary",
@@ -59,12 +59,13 @@ def post(request, client_of, api_of, submitter, facility):
         "201 files",
     ],
 )
-def test_a_body_that_is_no_form_is_refused(post, sent, boundary, status):
+def test_a_body_that_is_no_form_is_refused(post, sent, boundary, statuses):
     before = kept()
 
     response = post(sent, f"multipart/form-data; boundary={boundary}")
 
-    assert (response.status_code, response["Content-Type"]) == (status, MEDIA_TYPE)
+    assert response.status_code in statuses
+    assert response["Content-Type"] == MEDIA_TYPE
     problem = response.json()
     assert problem["code"]
     assert problem["title"].endswith(".")
