@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import django_filters
 from django import forms
-from django.db.models import Exists, OuterRef, Q, TextChoices
+from django.db.models import TextChoices
 
-from cases import labels
-from cases.models import AiStatus, Case, Priority, Review
+from cases import labels, search
+from cases.models import AiStatus, Case, Patient, Priority, Review
 from cases.models.cases import CaseQuerySet
 
 
@@ -62,22 +62,20 @@ class WorklistFilter(django_filters.FilterSet):
         queryset = super().filter_queryset(queryset)
         return queryset if self.tab else queryset.awaiting_review()  # django-filter leaves out what is empty
 
+    @property
+    def parts(self) -> list[CaseQuerySet]:
+        """What the chosen cases are put together from: each can be read in order off an index, their union cannot."""
+        if self.tab != Tab.MINE:
+            return [self.qs]
+        reader = self.request.user
+        held = Case.objects.filter(claimed_by=reader).order_by().values_list("pk")
+        drafted = Review.objects.filter(reader=reader, signed_at=None).order_by().values_list("case")
+        in_hand = [pk for (pk,) in held.union(drafted)]
+        return [self.qs.filter(signed_by=reader), self.qs.filter(pk__in=in_hand)]
+
     def in_tab(self, queryset: CaseQuerySet, name: str, value: str) -> CaseQuerySet:
-        match value:
-            case Tab.MINE:
-                own = Review.objects.filter(case=OuterRef("pk"), reader=self.request.user)
-                return queryset.filter(Q(claimed_by=self.request.user) | Exists(own))
-            case Tab.SIGNED:
-                return queryset.filter(status=Case.Status.SIGNED)
-        return queryset
+        return queryset.filter(status=Case.Status.SIGNED) if value == Tab.SIGNED else queryset
 
     def found(self, queryset: CaseQuerySet, name: str, value: str) -> CaseQuerySet:
-        """Every word is part of a name, or begins a number."""
-        for word in value.split()[:5]:
-            queryset = queryset.filter(
-                Q(patient__family_name__icontains=word)
-                | Q(patient__given_name__icontains=word)
-                | Q(patient__medical_record_number__istartswith=word)
-                | Q(accession_number__istartswith=word)
-            )
-        return queryset
+        """Every word is part of a name, or begins a number; one of less than three letters begins a name."""
+        return search.found(queryset, value.split()[:5], patients=Patient.objects.visible_to(self.request.user))

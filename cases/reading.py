@@ -151,7 +151,7 @@ def sign_case(*, case: Case, reader, first_impression="", final_label="", findin
         request=request,
     )
     case = _locked(case)
-    change_status(case, Case.Status.SIGNED, actor=reader, claimed_by=None, claimed_until=None)
+    change_status(case, Case.Status.SIGNED, actor=reader, claimed_by=None, claimed_until=None, signed_by=reader)
     review.signed_at = timezone.now()
     review.save(update_fields=["signed_at", "updated_at"])
     record(Event.SIGNED_CASE, actor=reader, obj=case, request=request)

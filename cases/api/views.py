@@ -16,6 +16,7 @@ from rest_framework.views import APIView
 from cases import batches, services
 from cases.api import examples, manifest, requests
 from cases.api.filters import CaseFilter, PatientFilter
+from cases.api.pagination import LatestReceivedPagination
 from cases.api.scoping import FacilityScopedView
 from cases.api.serializers import (
     BatchSerializer,
@@ -132,6 +133,7 @@ class PatientLabResultsView(generics.ListAPIView):
 class CaseListView(FacilityScopedView, generics.ListAPIView):
     serializer_class = CaseSerializer
     filterset_class = CaseFilter
+    pagination_class = LatestReceivedPagination
     queryset = Case.objects.select_related("patient", "claimed_by")
 
     @extend_schema(summary="List cases", operation_id="cases_list")

@@ -34,6 +34,11 @@ class Patient(models.Model):
 
     class Meta:
         ordering = ["-id"]
+        indexes = [
+            models.Index(
+                fields=["facility", "family_name", "given_name", "medical_record_number"], name="patient_by_name"
+            ),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["facility", "medical_record_number"], name="patient_record_number_unique_in_facility"

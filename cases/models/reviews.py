@@ -37,6 +37,7 @@ class Review(models.Model):
 
     class Meta:
         ordering = ["id"]
+        indexes = [models.Index(fields=["reader"], condition=Q(signed_at__isnull=True), name="review_drafts")]
         constraints = [
             models.UniqueConstraint(
                 fields=["case", "reader"], condition=Q(signed_at__isnull=True), name="review_one_draft_per_reader"

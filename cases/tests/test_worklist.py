@@ -6,8 +6,9 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from cases import search
 from cases.models import Case, Priority
-from cases.reading import claim_case, sign_case
+from cases.reading import claim_case, release_case, save_review, sign_case
 from cases.tests.factories import CaseFactory, PatientFactory
 from cases.worklist import SORTS, page_of
 from portal.audit.models import AuditEvent, Event
@@ -167,22 +168,76 @@ def test_a_cursor_that_cannot_be_read_gives_the_first_page(client_of, radiologis
     assert shown(client_of(radiologist).get(URL, {"at": cursor})) == [case]
 
 
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        {},
+        {"status": "mine"},
+        {"status": "all", "sort": "patient"},
+        {"q": "kim"},
+        {"status": "mine", "q": "kim", "sort": "newest"},
+    ],
+)
 def test_the_number_of_queries_does_not_grow_with_the_cases(
-    client_of, radiologist, make_case, django_assert_max_num_queries
+    client_of, radiologist, make_case, django_assert_max_num_queries, chosen
 ):
     client = client_of(radiologist)
     for _ in range(5):
         claim_case(case=make_case(), reader=radiologist)
-    client.get(URL)
+    client.get(URL, chosen)
     with django_assert_max_num_queries(12) as five:
-        client.get(URL)
+        client.get(URL, chosen)
     for _ in range(45):
         make_case()
 
     with django_assert_max_num_queries(len(five)) as fifty:
-        client.get(URL)
+        client.get(URL, chosen)
 
     assert len(fifty) == len(five)
+
+
+def test_mine_keeps_what_i_have_drafted_and_given_back(client_of, radiologist, colleague, make_case):
+    case = make_case()
+    save_review(case=case, reader=radiologist, findings="Let me think.")
+    release_case(case=case, actor=radiologist)
+    claim_case(case=case, reader=colleague)
+
+    assert shown(client_of(radiologist).get(URL, {"status": "mine"})) == [case]
+
+
+@pytest.mark.parametrize("sort", SORTS)
+def test_pages_of_several_parts_hold_every_case_once_in_order(make_case, sort):
+    now = timezone.now()
+    for number in range(7):
+        make_case(priority=1 + number % 3, received_at=now - timedelta(minutes=number))
+    order, cases = SORTS[sort], Case.objects.for_worklist()
+    parts = [cases.filter(priority__lte=2), cases.filter(priority__gte=2)]
+
+    first = page_of(*parts, sort=order, size=4)
+    second = page_of(*parts, sort=order, size=4, cursor=first.next)
+
+    assert first.cases + second.cases == list(cases.order_by(*order.keys))
+    assert page_of(*parts, sort=order, size=4, cursor=second.previous).cases == first.cases
+
+
+def test_search_finds_the_same_whether_few_or_many_fit(client_of, radiologist, facility, make_case, monkeypatch):
+    patient = PatientFactory(facility=facility, family_name="Lovelace", given_name="Ada")
+    wanted = {make_case(patient=patient), make_case(accession_number="LOVE-1")}
+    make_case()
+    client = client_of(radiologist)
+
+    few = set(shown(client.get(URL, {"q": "love"})))
+    monkeypatch.setattr(search, "RARE", 0)
+    many = set(shown(client.get(URL, {"q": "love"})))
+
+    assert few == many == wanted
+
+
+def test_a_word_of_two_letters_begins_a_name(client_of, radiologist, facility, make_case):
+    wanted = make_case(patient=PatientFactory(facility=facility, family_name="Li"))
+    make_case(patient=PatientFactory(facility=facility, family_name="Dali"))
+
+    assert shown(client_of(radiologist).get(URL, {"q": "li"})) == [wanted]
 
 
 def test_page_filter_and_poll_answer_the_same_rows_at_three_sizes(client_of, radiologist, make_case):

@@ -47,7 +47,7 @@ class WorklistView(TemplateView):
         filters = WorklistFilter(query, queryset=visible, request=self.request)
         sort = query.get("sort", "")
         sort = sort if sort in SORTS else ""
-        page = page_of(filters.qs, sort=SORTS[sort], cursor=query.get("at", ""))
+        page = page_of(*filters.parts, sort=SORTS[sort], cursor=query.get("at", ""))
         self._leave_trace()
         return super().get_context_data(
             **kwargs,
