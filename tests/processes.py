@@ -60,10 +60,6 @@ class Process:
         """All the lines that were waited through so far."""
         return "".join(self._seen)
 
-    @property
-    def pid(self) -> int:
-        return self._popen.pid
-
     def signal(self, number: signal.Signals) -> None:
         self._popen.send_signal(number)
 
