@@ -244,6 +244,25 @@ class TestImages:
         assert response.status_code == 404
 
 
+class TestPages:
+    def test_they_go_from_the_latest_received_to_the_first_and_back(self, api_of, radiologist, patient):
+        moment = datetime(2026, 3, 1, tzinfo=UTC)
+        cases = [CaseFactory(patient=patient, received_at=moment - timedelta(hours=hours // 2)) for hours in range(5)]
+        expected = [str(case.uid) for case in sorted(cases, key=lambda case: (case.received_at, case.pk), reverse=True)]
+        client = api_of(radiologist)
+
+        first = client.get(URL, {"page_size": 3}).json()
+        second = client.get(first["next"]).json()
+
+        assert [row["uid"] for row in first["results"] + second["results"]] == expected
+        assert (first["previous"], second["next"]) == (None, None)
+        assert client.get(second["previous"]).json()["results"] == first["results"]
+
+    @pytest.mark.parametrize("cursor", ["x", "cD1hYmM=", "W2ZhbHNlLCBbMSwgMl1d"])
+    def test_a_made_up_cursor_is_not_found(self, api_of, radiologist, cursor):
+        assert api_of(radiologist).get(URL, {"cursor": cursor}).status_code == 404
+
+
 class TestRadiographs:
     def test_its_details(self, api_of, radiologist, case):
         radiograph = RadiographFactory(case=case)
