@@ -11,7 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from benchmarks.many_cases import People
-from benchmarks.requests import API, WORKLIST, requests_of
+from benchmarks.pages import API, WORKLIST, requests_of
 from portal.accounts.models import User
 
 TABLES = ('FROM "cases_case"', 'FROM "cases_patient"')

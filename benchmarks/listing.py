@@ -92,7 +92,7 @@ def _measure(people) -> dict[str, Measured]:
     from django.test import Client
     from django.test.utils import CaptureQueriesContext
 
-    from benchmarks.requests import requests_of
+    from benchmarks.pages import requests_of
 
     measured: dict[str, Measured] = {}
     for size, reader in (("large", people.large), ("small", people.small)):
@@ -123,4 +123,5 @@ if __name__ == "__main__":
     parser.add_argument("--explain", type=Path, help="where to write the plans at the largest number of cases")
     arguments = parser.parse_args()
     set_up()
-    show(figures(arguments.cases, arguments.explain))
+    plans = arguments.explain or (EXPLAINED if tuple(arguments.cases) == SIZES else None)
+    show(figures(arguments.cases, plans))

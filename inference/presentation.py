@@ -96,7 +96,7 @@ def _doubt(prediction: Prediction, pipeline: Pipeline) -> str:
 
 
 def _member_rows(members: Sequence[MemberOutput]) -> list[ClassRow]:
-    by_member = [list(member.probabilities.all()) for member in members]
+    by_member = [member.own_probabilities for member in members]
     return [ClassRow(rows[0].label, [row.value for row in rows]) for rows in zip(*by_member, strict=True)]
 
 
@@ -111,7 +111,7 @@ def _agreement(prediction: Prediction, rows: Sequence[ClassRow]) -> str:
 
 def _heatmaps(member: MemberOutput, called: str | None, members: list[MemberOutput]) -> list[HeatmapChoice]:
     """A member's maps in the order of its classes."""
-    order = [row.label for row in member.probabilities.all()]
+    order = [row.label for row in member.own_probabilities]
     version, choices = member.model_version, []
     for heatmap in sorted(member.heatmaps.all(), key=lambda one: order.index(one.label)):
         title = labels.title(heatmap.label)

@@ -59,5 +59,6 @@ def watch_over_the_queue(**kwargs) -> None:
 def _end() -> None:
     """At once, and whoever runs this worker starts it again. Its pool dies with it, and its leases run out."""
     for child in active_children():
-        os.kill(child.pid, signal.SIGKILL)
+        if child.pid:
+            os.kill(child.pid, signal.SIGKILL)
     os._exit(os.EX_TEMPFAIL)

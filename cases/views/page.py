@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.db.models import Prefetch
+from django.db.models import OuterRef, Subquery
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -96,6 +96,7 @@ def _reviews(case: Case, user) -> tuple[Review | None, Review | None]:
 
 
 def _other_cases(case: Case) -> list[Case]:
-    signed = Prefetch("reviews", Review.objects.signed(), to_attr="signed_reviews")
-    others = case.patient.cases.exclude(pk=case.pk).order_by("-received_at", "-id").prefetch_related(signed)
-    return list(others[:PRIOR_CASES])
+    """The patient's other cases, each with the ``signed_label`` of its read."""
+    signed = Review.objects.signed().filter(case=OuterRef("pk")).values("final_label")
+    others = case.patient.cases.exclude(pk=case.pk).annotate(signed_label=Subquery(signed))
+    return list(others.order_by("-received_at", "-id")[:PRIOR_CASES])

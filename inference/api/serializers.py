@@ -115,7 +115,7 @@ class HeatmapSerializer(serializers.ModelSerializer):
 
 class MemberSerializer(serializers.ModelSerializer):
     model_version = ModelReferenceSerializer(read_only=True)
-    probabilities = ClassProbabilitySerializer(many=True, read_only=True)
+    probabilities = ClassProbabilitySerializer(source="own_probabilities", many=True, read_only=True)
     heatmaps = HeatmapSerializer(many=True, read_only=True)
 
     class Meta:

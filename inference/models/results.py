@@ -101,6 +101,11 @@ class MemberOutput(models.Model):
     def __str__(self) -> str:
         return f"Output {self.position} of {self.prediction}"
 
+    @property
+    def own_probabilities(self) -> list[ClassProbability]:
+        """Its probability of each class, in its class order, from those that the prediction has at hand."""
+        return [row for row in self.prediction.probabilities.all() if row.member_id == self.pk]
+
 
 class ClassProbability(models.Model):
     """Probability of one class: the pipeline's (``member`` empty) or one member's."""

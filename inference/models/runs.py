@@ -5,13 +5,13 @@ from collections.abc import Iterable
 from typing import Self, cast
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Prefetch, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from cases.models import Radiograph
 from cases.models.scoping import FacilityScopedQuerySet
-from inference.models.results import Prediction, Refusal
+from inference.models.results import MemberOutput, Prediction, Refusal
 from inference.models.versions import Pipeline
 from portal.accounts.models import Facility
 from portal.status import StatusChange
@@ -47,10 +47,10 @@ class RunQuerySet(FacilityScopedQuerySet):
 
     def with_results(self) -> Self:
         """With all that a case page or the API shows of a run."""
+        members = MemberOutput.objects.select_related("model_version__network")
         return self.select_related("pipeline", "prediction", "refusal").prefetch_related(
             "prediction__probabilities",
-            "prediction__members__model_version__network",
-            "prediction__members__probabilities",
+            Prefetch("prediction__members", members),
             "prediction__members__heatmaps",
         )
 
