@@ -11,7 +11,7 @@ import pytest
 # The loop only drives the browser; no test touches the ORM from a coroutine.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
-pytest_plugins = ["cases.tests.api", "cases.tests.cast", "cases.tests.doors"]
+pytest_plugins = ["cases.tests.api", "cases.tests.cast", "cases.tests.doors", "cases.tests.storages"]
 
 CHROMIUM_FLAGS = [
     "--no-sandbox",  # the sandbox does not start as root, which continuous integration is

@@ -114,6 +114,8 @@ def _item(position: int, submission: Submission, actor, request) -> BatchItem:
     try:
         submitted = _accept(submission.file, submission.sha256, submission.destination, actor, request)
     except DomainError as error:
+        if error.status >= 500:
+            raise  # not this image's fault: kept as its outcome, it would be the answer to every repetition
         item.outcome, item.problem = BatchItem.Outcome.REJECTED, of_domain_error(error)
     else:
         item.outcome = BatchItem.Outcome.ACCEPTED if submitted.created else BatchItem.Outcome.EXISTING

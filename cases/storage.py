@@ -7,8 +7,12 @@ import hashlib
 import os
 import re
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, cast
 from uuid import UUID
 
 from django.core.files.base import File
@@ -49,6 +53,43 @@ class StorageFull(StorageError):
     remedy = "Tell the administrator, and send the image again later; nothing of it was kept."
 
 
+class StorageUnavailable(StorageError):
+    """The storage does not answer, or not in time."""
+
+    code = "storage_unavailable"
+    status = 503
+    remedy = "Try again in a few seconds; nothing of it was kept."
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A file as the storage lists it."""
+
+    name: str
+    byte_size: int
+    modified_at: datetime
+
+
+class ContentStorage(Protocol):
+    """What this project asks of a storage; a folder and a bucket both have it.
+
+    Beside the errors above, ``open`` and ``get_modified_time`` raise FileNotFoundError.
+    """
+
+    def open(self, name: str, mode: str = "rb") -> File: ...
+    def save(self, name: str, content: File) -> str: ...
+    def delete(self, name: str) -> None: ...
+    def exists(self, name: str) -> bool: ...
+    def size(self, name: str) -> int: ...
+    def get_modified_time(self, name: str) -> datetime: ...
+    def walk(self) -> Iterator[StoredFile]: ...
+
+
+def image_storage() -> ContentStorage:
+    """Where this portal keeps its images."""
+    return cast("ContentStorage", default_storage)
+
+
 class ContentAddressedStorage(FileSystemStorage):
     """A folder in which a name always means the same bytes.
 
@@ -64,6 +105,21 @@ class ContentAddressedStorage(FileSystemStorage):
     def get_available_name(self, name: str, max_length: int | None = None) -> str:
         """The name itself: it is taken only by the same content."""
         return name
+
+    def walk(self) -> Iterator[StoredFile]:
+        """Every file, also the partial one of a process that was killed."""
+        if not Path(self.location).exists():
+            return
+        for folder, folders, names in os.walk(self.location, onerror=_raise):
+            folders.sort()
+            for name in sorted(names):
+                path = Path(folder, name)
+                try:
+                    about = path.stat()
+                except FileNotFoundError:  # it was a partial file when the folder was read
+                    continue
+                modified_at = datetime.fromtimestamp(about.st_mtime, UTC)
+                yield StoredFile(path.relative_to(self.location).as_posix(), about.st_size, modified_at)
 
     def _save(self, name: str, content: File) -> str:
         target = Path(self.path(name))
@@ -96,6 +152,10 @@ class ContentAddressedStorage(FileSystemStorage):
             os.unlink(partial)
             raise
         _flush_folder(target.parent)
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def _flush_folder(folder: Path) -> None:
@@ -145,3 +205,43 @@ def read_verified(name: str, sha256: str) -> bytes:
     if hashlib.sha256(data).hexdigest() != sha256:
         raise FileDamaged("A stored image file is damaged.")
     return data
+
+
+@contextmanager
+def open_verified(storage: ContentStorage, name: str, sha256: str) -> Iterator[File]:
+    """A stored file, opened at its start after its hash has been compared; it is never in memory as a whole.
+
+    Raises:
+        FileMissing, FileDamaged: See ``read_verified``.
+    """
+    try:
+        file = storage.open(name, "rb")
+    except FileNotFoundError as error:
+        raise FileMissing("A stored image file is missing.") from error
+    except OSError as error:
+        raise FileDamaged("A stored image file cannot be read.") from error
+    with file:
+        if _sha256(file) != sha256:
+            raise FileDamaged("A stored image file is damaged.")
+        file.seek(0)
+        yield file
+
+
+def _sha256(file: File) -> str:
+    digest = hashlib.sha256()
+    try:
+        for chunk in file.chunks():
+            digest.update(chunk)
+    except OSError as error:  # a bad block
+        raise FileDamaged("A stored image file cannot be read.") from error
+    return digest.hexdigest()
+
+
+def verified_size(storage: ContentStorage, name: str, sha256: str) -> int:
+    """The length of a stored file, after its hash has been compared.
+
+    Raises:
+        FileMissing, FileDamaged: See ``read_verified``.
+    """
+    with open_verified(storage, name, sha256) as file:
+        return file.size

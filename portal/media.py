@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import quote
 
 from django.conf import settings
 from django.core.files.storage import default_storage
-from django.http import FileResponse, HttpResponse, HttpResponseBase
+from django.http import FileResponse, HttpResponse, HttpResponseBase, HttpResponseRedirect
 
 INTERNAL_LOCATION = "/protected/"  # nginx serves it to nobody but X-Accel-Redirect, see docker/
+SIGNED_URL_SECONDS = 300
 
 
 def stored_file(name: str, *, media_type: str, etag: str, download_name: str = "") -> HttpResponseBase:
@@ -23,6 +25,9 @@ def stored_file(name: str, *, media_type: str, etag: str, download_name: str = "
     Raises:
         FileNotFoundError: The file is gone from storage.
     """
+    disposition = f"attachment; filename*=UTF-8''{quote(download_name)}" if download_name else ""
+    if settings.MEDIA_SERVING == "signed-url":
+        return _sent_to_the_bucket(name, media_type, disposition)
     if settings.MEDIA_SERVING == "x-accel":
         response: HttpResponseBase = HttpResponse()
         response["X-Accel-Redirect"] = INTERNAL_LOCATION + quote(name)
@@ -33,6 +38,17 @@ def stored_file(name: str, *, media_type: str, etag: str, download_name: str = "
     # Asked again on every use, so that a right that was taken away takes effect; unchanged content is not sent again.
     response["Cache-Control"] = "private, no-cache"
     response["X-Content-Type-Options"] = "nosniff"
-    if download_name:
-        response["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(download_name)}"
+    if disposition:
+        response["Content-Disposition"] = disposition
+    return response
+
+
+def _sent_to_the_bucket(name: str, media_type: str, disposition: str) -> HttpResponseRedirect:
+    """To the file in the bucket, by an address that works for a few minutes and that nobody is to keep."""
+    headers = {"ResponseContentType": media_type, "ResponseCacheControl": "private, no-store"}
+    if disposition:
+        headers["ResponseContentDisposition"] = disposition
+    bucket: Any = default_storage
+    response = HttpResponseRedirect(bucket.signed_url(name, seconds=SIGNED_URL_SECONDS, headers=headers))
+    response["Cache-Control"] = "private, no-store"
     return response

@@ -56,6 +56,10 @@ def test_a_web_process_loads_no_network_library() -> None:
     assert not HEAVY & modules_of_a_web_process()
 
 
+def test_a_web_process_without_a_bucket_loads_no_s3_library() -> None:
+    assert not {"boto3", "botocore", "storages"} & modules_of_a_web_process()
+
+
 def test_a_web_process_needs_only_what_the_web_image_has() -> None:
     locked = set(re.findall(r"^([a-z0-9-]+)==", (ROOT / "requirements-web.txt").read_text(), flags=re.MULTILINE))
     missing = [

@@ -7,22 +7,24 @@ import hashlib
 import os
 import stat
 import uuid
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.core.exceptions import SuspiciousFileOperation
 from django.core.files.base import ContentFile
-from django.core.files.storage import default_storage
+from django.utils import timezone
 
 from cases.storage import (
-    ContentAddressedStorage,
     FileDamaged,
     FileMissing,
     StorageFull,
     heatmap_name,
+    image_storage,
     original_name,
     preview_name,
     read_verified,
+    verified_size,
 )
 
 FACILITY = uuid.UUID("11111111-2222-3333-4444-555555555555")
@@ -31,9 +33,16 @@ SHA256 = hashlib.sha256(DATA).hexdigest()
 
 
 @pytest.fixture
-def storage(settings, tmp_path):
-    settings.MEDIA_ROOT = tmp_path / "media"
-    return ContentAddressedStorage()
+def storage(use_new_storage):
+    """A folder, and a bucket."""
+    use_new_storage()
+    return image_storage()
+
+
+@pytest.fixture
+def folder(use_folder):
+    use_folder()
+    return image_storage()
 
 
 class Breaking(ContentFile):
@@ -48,8 +57,8 @@ class Breaking(ContentFile):
         raise self.error
 
 
-def files_in(storage: ContentAddressedStorage) -> list[Path]:
-    return [path for path in Path(storage.location).rglob("*") if path.is_file()]
+def files_in(storage) -> list[str]:
+    return [file.name for file in storage.walk()]
 
 
 def test_names_are_made_of_facility_kind_and_content():
@@ -67,25 +76,36 @@ def test_a_name_is_never_made_from_anything_else(facility, sha256):
         preview_name(facility, sha256)
 
 
-def test_a_saved_file_is_found_under_its_name_for_its_owner_only(storage):
+def test_what_was_saved_is_read(storage):
     name = preview_name(FACILITY, SHA256)
 
     assert storage.save(name, ContentFile(DATA)) == name
 
-    path = Path(storage.path(name))
-    assert path.read_bytes() == DATA
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert {stat.S_IMODE(folder.stat().st_mode) for folder in list(path.parents)[:5]} == {0o700}
+    assert storage.exists(name)
+    assert storage.size(name) == len(DATA)
+    assert storage.open(name).read() == DATA
+
+
+def test_files_are_listed_with_their_size_and_age(storage):
+    before = timezone.now() - timedelta(seconds=2)  # S3 tells whole seconds
+    for name, content in {"b/one.png": b"1", "a/two.png": b"22", "three.png": b"333"}.items():
+        storage.save(name, ContentFile(content))
+
+    listed = list(storage.walk())
+
+    assert {(file.name, file.byte_size) for file in listed} == {("a/two.png", 2), ("b/one.png", 1), ("three.png", 3)}
+    assert all(before <= file.modified_at <= timezone.now() for file in listed)
+    assert storage.get_modified_time("three.png") == next(f.modified_at for f in listed if f.name == "three.png")
 
 
 def test_saving_again_keeps_one_file_and_heals_a_damaged_one(storage):
     name = preview_name(FACILITY, SHA256)
-    storage.save(name, ContentFile(DATA))
-    Path(storage.path(name)).write_bytes(b"damaged")
+    storage.save(name, ContentFile(b"damaged"))
 
     assert storage.save(name, ContentFile(DATA)) == name
 
-    assert [path.read_bytes() for path in files_in(storage)] == [DATA]
+    assert files_in(storage) == [name]
+    assert storage.open(name).read() == DATA
 
 
 def test_a_save_that_breaks_off_leaves_nothing(storage):
@@ -95,27 +115,56 @@ def test_a_save_that_breaks_off_leaves_nothing(storage):
     assert files_in(storage) == []
 
 
-def test_a_full_disk_is_told_as_such_and_leaves_nothing(storage):
-    with pytest.raises(StorageFull) as refusal:
-        storage.save("a/b.png", Breaking(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))))
-
-    assert refusal.value.status == 507
-    assert files_in(storage) == []
-
-
-def test_a_name_outside_the_folder_is_refused(storage):
+def test_a_name_outside_the_storage_is_refused(storage):
     with pytest.raises(SuspiciousFileOperation):
         storage.save("../outside.png", ContentFile(DATA))
 
 
-def test_only_the_bytes_that_were_stored_are_read(settings, tmp_path):
-    settings.MEDIA_ROOT = tmp_path / "media"
-    name = default_storage.save(preview_name(FACILITY, SHA256), ContentFile(DATA))
+def test_a_file_that_is_not_there_is_told_as_such(storage):
+    storage.delete("a/b.png")
 
-    assert read_verified(name, SHA256) == DATA
-    Path(default_storage.path(name)).write_bytes(b"pixelz")
+    assert not storage.exists("a/b.png")
+    for ask in (storage.open, storage.get_modified_time):
+        with pytest.raises(FileNotFoundError):
+            ask("a/b.png")
+
+
+@pytest.mark.parametrize(
+    "read", [read_verified, lambda name, sha256: verified_size(image_storage(), name, sha256)], ids=["read", "size"]
+)
+def test_only_the_bytes_that_were_stored_are_read(storage, read):
+    name = storage.save(preview_name(FACILITY, SHA256), ContentFile(DATA))
+
+    assert read(name, SHA256) in (DATA, len(DATA))
+    storage.save(name, ContentFile(b"pixelz"))
     with pytest.raises(FileDamaged):
-        read_verified(name, SHA256)
-    default_storage.delete(name)
+        read(name, SHA256)
+    storage.delete(name)
     with pytest.raises(FileMissing):
-        read_verified(name, SHA256)
+        read(name, SHA256)
+
+
+def test_a_file_in_a_folder_is_its_owners_only(folder):
+    name = folder.save(preview_name(FACILITY, SHA256), ContentFile(DATA))
+
+    path = Path(folder.path(name))
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert {stat.S_IMODE(parent.stat().st_mode) for parent in list(path.parents)[:5]} == {0o700}
+
+
+def test_a_full_disk_is_told_as_such_and_leaves_nothing(folder):
+    with pytest.raises(StorageFull) as refusal:
+        folder.save("a/b.png", Breaking(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))))
+
+    assert refusal.value.status == 507
+    assert files_in(folder) == []
+
+
+def test_a_file_that_cannot_be_read_counts_as_damaged(folder, monkeypatch):
+    def unreadable(*args):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(folder, "open", unreadable)
+
+    with pytest.raises(FileDamaged):
+        verified_size(folder, "a/b.png", SHA256)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import environ
 from csp.constants import NONE, SELF
@@ -136,12 +138,27 @@ X_FRAME_OPTIONS = "DENY"
 STATIC_URL = "static/"
 STATIC_ROOT = Path(env("STATIC_ROOT", default=str(BASE_DIR / "staticfiles")))
 STATICFILES_DIRS = [BASE_DIR / "static"]
-STORAGES = {
+STORAGES: dict[str, dict[str, Any]] = {
     "default": {"BACKEND": "cases.storage.ContentAddressedStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 MEDIA_ROOT = Path(env("MEDIA_ROOT", default=str(VAR_DIR / "media")))
-MEDIA_SERVING = env("MEDIA_SERVING", default="django")  # or "x-accel" behind nginx
+S3_BUCKET = env("S3_BUCKET", default="")
+if S3_BUCKET:
+    _ENDPOINT = env("S3_ENDPOINT_URL")
+    STORAGES["default"] = {
+        "BACKEND": "cases.bucket.ContentAddressedBucket",
+        "OPTIONS": {
+            "bucket_name": S3_BUCKET,
+            "endpoint_url": _ENDPOINT,
+            "region_name": env("S3_REGION", default="us-east-1"),
+            "access_key": env("S3_ACCESS_KEY_ID", default=None),
+            "secret_key": env("S3_SECRET_ACCESS_KEY", default=None),
+        },
+    }
+    # The portal's image addresses lead there.
+    CONTENT_SECURITY_POLICY["DIRECTIVES"]["img-src"].append("{0.scheme}://{0.netloc}".format(urlsplit(_ENDPOINT)))
+MEDIA_SERVING = env("MEDIA_SERVING", default="signed-url" if S3_BUCKET else "django")  # or "x-accel" behind nginx
 SITE_WEIGHTS_DIR = Path(env("SITE_WEIGHTS_DIR", default=str(VAR_DIR / "weights")))  # model versions of its own
 ENGINE_CACHE_DIR = Path(env("ENGINE_CACHE_DIR", default=str(VAR_DIR / "engines")))  # converted networks
 INTAKE_TMP_DIR = Path(env("INTAKE_TMP_DIR", default=str(VAR_DIR / "intake")))

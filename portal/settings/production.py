@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.core.exceptions import ImproperlyConfigured
 
 from portal.settings.base import *
-from portal.settings.base import INFERENCE_STUB_MS, RUN_LEASE_SECONDS, env
+from portal.settings.base import INFERENCE_STUB_MS, RUN_LEASE_SECONDS, S3_BUCKET, env
 
 DEBUG = False
 EMBEDDED = False
@@ -36,7 +36,9 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "retry_on_timeout": False,
 }
 
-MEDIA_SERVING = env("MEDIA_SERVING", default="x-accel")
+MEDIA_SERVING = env("MEDIA_SERVING", default="signed-url" if S3_BUCKET else "x-accel")
+if MEDIA_SERVING not in ("django", "signed-url" if S3_BUCKET else "x-accel"):
+    raise ImproperlyConfigured("MEDIA_SERVING is x-accel or django for a folder, signed-url or django for a bucket.")
 
 # TLS ends at nginx, which sets X-Forwarded-Proto. SECURE_SSL=false serves an intranet without it (not recommended).
 SECURE_SSL = env.bool("SECURE_SSL", default=True)
