@@ -8,12 +8,12 @@ from datetime import date, datetime, timedelta
 from django.core.files.base import ContentFile, File
 from django.core.files.storage import default_storage
 from django.db import transaction
-from django.db.models import Q
 from django.utils import timezone
 
 from cases import dispatch
 from cases.intake.sandbox import Decoded, decode_safely
 from cases.intake.upload import ReceivedFile
+from cases.inventory import is_referenced
 from cases.models import Case, LabResult, Patient, Priority, Radiograph, Sex
 from cases.storage import original_name, preview_name
 from portal.accounts.models import Facility
@@ -231,7 +231,7 @@ def accept_image(
     files = _Files(facility, received, decoded)
     try:
         with transaction.atomic():
-            _one_at_a_time(facility)
+            one_at_a_time(facility)
             if existing := _already_there(received, facility, patient):  # the same bytes were sent twice at once
                 return Submitted(existing, created=False)
             if isinstance(target, CaseDetails):
@@ -249,7 +249,7 @@ def accept_image(
     return Submitted(radiograph, created=True)
 
 
-def _one_at_a_time(facility: Facility) -> None:
+def one_at_a_time(facility: Facility) -> None:
     """Until the transaction ends, no other image of this facility is stored or cleaned away.
 
     So the same bytes are stored once and for one patient only, and a failed intake does not remove a file that
@@ -311,9 +311,9 @@ class _Files:
     def remove_unused(self) -> None:
         """Leaves nothing behind after a failure, unless another radiograph has the same content."""
         if self.stored:
-            _one_at_a_time(self.facility)
+            one_at_a_time(self.facility)
         for name in self.stored:
-            if not Radiograph.objects.filter(Q(original=name) | Q(preview=name)).exists():
+            if not is_referenced(name):
                 default_storage.delete(name)
 
 

@@ -16,7 +16,7 @@ class InferenceConfig(AppConfig):
     def ready(self) -> None:
         from django.conf import settings
 
-        from cases import dispatch, labels
+        from cases import dispatch, inventory, labels
         from inference import engines, registry
         from inference.classes import classes_of
         from inference.services import enqueue
@@ -26,3 +26,4 @@ class InferenceConfig(AppConfig):
         engines.cache_folder = settings.ENGINE_CACHE_DIR
         dispatch.register(enqueue)
         labels.register(classes_of)
+        inventory.register(inventory.FileColumn("inference.Heatmap", "image", "sha256"))

@@ -37,6 +37,9 @@ class Event(models.TextChoices):
     VIEWED_AUDIT = "viewed_audit", "viewed the audit trail"
     CREATED_TOKEN = "created_token", "created a token"
     REVOKED_TOKEN = "revoked_token", "revoked a token"
+    CHECKED_FILES = "checked_files", "checked the stored files"
+    MADE_BACKUP = "made_backup", "made a backup"
+    RESTORED_BACKUP = "restored_backup", "restored a backup"
     VIEWED_ADMIN = "viewed_admin", "viewed a clinical record in the admin"
 
 
