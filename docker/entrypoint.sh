@@ -1,7 +1,7 @@
 #!/bin/sh
 # Start one of the portal's processes. The containers, the tests and a set-up without containers all come through here.
 #
-#   docker/entrypoint.sh migrate | web | worker | worker-gpu | reaper
+#   docker/entrypoint.sh migrate | web | worker | worker-gpu | reaper | manage COMMAND
 #
 # Every one ends cleanly on SIGTERM, so `exec`: the signal must reach the program, not this shell.
 set -eu
@@ -34,8 +34,12 @@ worker-gpu)
 reaper)
     exec python manage.py reaper
     ;;
+manage)
+    shift
+    exec python manage.py "$@"
+    ;;
 *)
-    echo "usage: $0 migrate | web | worker | worker-gpu | reaper" >&2
+    echo "usage: $0 migrate | web | worker | worker-gpu | reaper | manage COMMAND" >&2
     exit 2
     ;;
 esac

@@ -17,7 +17,8 @@ ROOT = Path(settings.BASE_DIR)
 DOCKER = ROOT / "docker"
 COMPOSE: dict[str, Any] = yaml.safe_load((DOCKER / "compose.yaml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-PORTAL_SERVICES = ["migrate", "web", "reaper", "worker", "worker-gpu"]
+PORTAL_SERVICES = ["migrate", "web", "reaper", "worker", "worker-gpu", "ops"]
+PASSING_SERVICES = {"migrate", "ops"}
 IMAGES = ["web", "worker", "worker-gpu"]
 
 
@@ -96,7 +97,7 @@ def test_a_service_is_confined(name: str) -> None:
     assert "no-new-privileges:true" in service["security_opt"]
 
 
-@pytest.mark.parametrize("name", sorted(set(SERVICES) - {"migrate"}))
+@pytest.mark.parametrize("name", sorted(set(SERVICES) - PASSING_SERVICES))
 def test_a_lasting_service_is_started_again(name: str) -> None:
     assert SERVICES[name]["restart"] == "unless-stopped"
 
@@ -106,7 +107,7 @@ def test_the_gpu_worker_waits_for_its_profile_and_asks_for_a_gpu() -> None:
     assert service["profiles"] == ["gpu"]
     (device,) = service["deploy"]["resources"]["reservations"]["devices"]
     assert device["driver"] == "nvidia"
-    assert not [name for name in SERVICES if name != "worker-gpu" and "profiles" in SERVICES[name]]
+    assert [name for name in SERVICES if "profiles" in SERVICES[name]] == ["worker-gpu", "ops"]
 
 
 # Dockerfile -----------------------------------------------------------------------------------------------------------
@@ -119,6 +120,12 @@ def test_an_image_runs_unprivileged_and_can_tell_its_health(image: str) -> None:
     assert int(user) > 0
     assert "HEALTHCHECK" in stage
     assert re.search(r"^CMD \[", stage, re.MULTILINE)
+
+
+def test_backups_are_made_unprivileged_by_the_programs_of_the_server_in_compose() -> None:
+    ops = stages()["ops"]
+    assert ops.startswith(f"FROM {SERVICES['postgres']['image']} ")
+    assert "\nUSER 10001\n" in ops
 
 
 @pytest.mark.parametrize("image", IMAGES)

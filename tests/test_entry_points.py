@@ -42,6 +42,22 @@ def test_production_refuses_to_make_results_up(production: dict[str, str]) -> No
     assert "INFERENCE_STUB_MS" in result.stderr
 
 
+BUCKET = {"S3_BUCKET": "cxr", "S3_ENDPOINT_URL": "https://s3.example.org"}
+TELL = "from django.conf import settings\nprint(settings.MEDIA_SERVING, settings.CONTENT_SECURITY_POLICY)"
+
+
+def test_production_with_a_bucket_sends_browsers_there(production: dict[str, str]) -> None:
+    result = manage("shell", "--no-imports", "--command", TELL, env={**production, **BUCKET})
+    assert result.stdout.startswith("signed-url "), result.stderr
+    assert "'https://s3.example.org'" in result.stdout
+
+
+def test_production_refuses_to_let_nginx_send_what_is_in_a_bucket(production: dict[str, str]) -> None:
+    result = manage("check", env={**production, **BUCKET, "MEDIA_SERVING": "x-accel"})
+    assert result.returncode != 0
+    assert "MEDIA_SERVING" in result.stderr
+
+
 def test_djangos_deployment_check_finds_nothing(production: dict[str, str]) -> None:
     result = manage("check", "--deploy", "--fail-level", "WARNING", env=production)
     assert result.returncode == 0, result.stderr

@@ -118,6 +118,12 @@ def test_an_upload_that_vanished_is_noticed(bucket):
         bucket.save("a/b.png", ContentFile(DATA))
 
 
+def test_the_address_of_a_file_field_opens_nothing(bucket):
+    bucket.save("a/b.png", ContentFile(DATA))
+
+    assert "?" not in bucket.url("a/b.png")
+
+
 @pytest.mark.django_db
 class TestOverHttp:
     @pytest.fixture
