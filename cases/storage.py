@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,6 +24,7 @@ from portal.errors import DomainError
 
 _SUFFIXES = {JPEG: "jpg", PNG: "png", DICOM: "dcm"}
 _PARTIAL_PREFIX = ".partial-"
+_LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 class StorageError(DomainError):
@@ -73,11 +75,13 @@ class StoredFile:
 class ContentStorage(Protocol):
     """What this project asks of a storage; a folder and a bucket both have it.
 
-    Beside the errors above, ``open`` and ``get_modified_time`` raise FileNotFoundError.
+    Beside the errors above, ``open`` and ``get_modified_time`` raise FileNotFoundError. ``save_all`` keeps files by
+    name, all of them before it returns; after an error some may be there, each of them whole.
     """
 
     def open(self, name: str, mode: str = "rb") -> File: ...
     def save(self, name: str, content: File) -> str: ...
+    def save_all(self, files: Mapping[str, bytes]) -> None: ...
     def delete(self, name: str) -> None: ...
     def exists(self, name: str) -> bool: ...
     def size(self, name: str) -> int: ...
@@ -123,14 +127,27 @@ class ContentAddressedStorage(FileSystemStorage):
 
     def _save(self, name: str, content: File) -> str:
         target = Path(self.path(name))
-        try:
-            self._make_folders(target.parent)
-            self._write(target, content)
-        except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise StorageFull("The storage for images is full.") from error
-            raise
+        with _full_disk_in_words():
+            partial = self._written(target.parent, content.chunks())
+            with _removed_on_error([partial]):
+                _flush(partial)
+                os.replace(partial, target)
+            _flush(target.parent)  # without it a power cut may undo what the sender was told is kept
         return name
+
+    def save_all(self, files: Mapping[str, bytes]) -> None:
+        """Flushes twice for all of them: one flush takes 10 to 20 ms, whether it is of one file or of a hundred."""
+        if not files:
+            return
+        partials: list[str] = []
+        with _full_disk_in_words(), _removed_on_error(partials):
+            targets = [Path(self.path(name)) for name in files]
+            for target, content in zip(targets, files.values(), strict=True):
+                partials.append(self._written(target.parent, [content]))
+            _flush_file_system(self.location)
+            for partial, target in zip(partials, targets, strict=True):
+                os.replace(partial, target)
+            _flush_file_system(self.location)
 
     def _make_folders(self, folder: Path) -> None:
         """Like ``os.makedirs``, which gives its mode to the last folder only."""
@@ -138,31 +155,57 @@ class ContentAddressedStorage(FileSystemStorage):
         for one in reversed(missing):
             one.mkdir(mode=self._folder_mode, exist_ok=True)
 
-    def _write(self, target: Path, content: File) -> None:
-        descriptor, partial = tempfile.mkstemp(prefix=_PARTIAL_PREFIX, dir=target.parent)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                for chunk in content.chunks():
-                    file.write(chunk)
-                file.flush()
-                os.fchmod(file.fileno(), self._file_mode)
-                os.fsync(file.fileno())
-            os.replace(partial, target)
-        except BaseException:
-            os.unlink(partial)
-            raise
-        _flush_folder(target.parent)
+    def _written(self, folder: Path, chunks: Iterable[bytes]) -> str:
+        """The path of a partial file that is whole, but perhaps not on disk yet."""
+        self._make_folders(folder)
+        descriptor, partial = tempfile.mkstemp(prefix=_PARTIAL_PREFIX, dir=folder)
+        with _removed_on_error([partial]), os.fdopen(descriptor, "wb") as file:
+            for chunk in chunks:
+                file.write(chunk)
+            os.fchmod(file.fileno(), self._file_mode)
+        return partial
+
+
+@contextmanager
+def _full_disk_in_words() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StorageFull("The storage for images is full.") from error
+        raise
+
+
+@contextmanager
+def _removed_on_error(paths: list[str]) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        for path in paths:
+            Path(path).unlink(missing_ok=True)
+        raise
 
 
 def _raise(error: OSError) -> None:
     raise error
 
 
-def _flush_folder(folder: Path) -> None:
-    """Bring a rename to disk: without it a power cut may undo what the sender was told is kept."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def _flush(path: str | Path) -> None:
+    """Bring a file's content, or a folder's names, to disk."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _flush_file_system(folder: str | os.PathLike[str]) -> None:
+    """Bring all that was written to this folder's file system to disk: Linux' syncfs, which Python does not name."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        if _LIBC.syncfs(descriptor) != 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number), str(folder))
     finally:
         os.close(descriptor)
 

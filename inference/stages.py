@@ -8,18 +8,16 @@ from __future__ import annotations
 import io
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
-from django.core.files.base import ContentFile
-from django.core.files.storage import default_storage
 from PIL import Image
 
 from cases.models import Radiograph
-from cases.storage import StorageError, heatmap_name, read_verified
+from cases.storage import StorageError, heatmap_name, image_storage, read_verified
 from inference.errors import WeightsError
 from inference.models import Run
-from inference.outcomes import Failed, Judgement, MemberOutput, Refused, Subject
+from inference.outcomes import Failed, Heatmap, Judgement, MemberOutput, Refused, Subject
 from inference.overlay import colourise
 from inference.services import StoredHeatmap, StoredJudgement, StoredMember
 
@@ -89,8 +87,16 @@ def _judged(predict: Callable[[Sequence[Subject]], Sequence[Seen]], subjects: Se
         return [outcome for subject in subjects for outcome in _judged(predict, [subject])]
 
 
-def keep(run: Run, seen: Seen, version_ids: Mapping[str, int]) -> Kept:
-    """Write the heatmaps of an outcome to storage; one that cannot be written, as on a full disk, is a setback.
+@dataclass(frozen=True)
+class Drawn:
+    """An outcome as it will be recorded, and the files by name that have to be stored before."""
+
+    outcome: Kept
+    files: dict[str, bytes] = field(default_factory=dict)
+
+
+def draw(run: Run, seen: Seen, version_ids: Mapping[str, int]) -> Drawn:
+    """Make the pictures of an outcome's heatmaps.
 
     Args:
         run: The run that the outcome is of.
@@ -98,38 +104,50 @@ def keep(run: Run, seen: Seen, version_ids: Mapping[str, int]) -> Kept:
         version_ids: The primary keys of the pipeline's model versions, by name.
     """
     if not isinstance(seen, Judgement):
-        return seen
+        return Drawn(seen)
+    files: dict[str, bytes] = {}
     try:
-        return StoredJudgement(
+        judgement = StoredJudgement(
             labels=seen.labels,
             probabilities=tuple(float(value) for value in seen.probabilities),
             calibrated=seen.calibrated,
-            members=tuple(_member(run.radiograph, version_ids[m.spec.name], m) for m in seen.members),
+            members=tuple(_member(run.radiograph, version_ids[m.spec.name], m, files) for m in seen.members),
             spread=seen.spread,
             doubt=seen.doubt,
         )
-    except StorageError as error:
-        logger.error("%s: %s", run, error.cause)
-        return Setback(error.cause)
     except Exception:
-        logger.exception("The heatmaps of %s could not be stored.", run)
-        return Setback(MODEL_FAILED)
+        logger.exception("The heatmaps of %s could not be drawn.", run)
+        return Drawn(Setback(MODEL_FAILED))
+    return Drawn(judgement, files)
 
 
-def _member(radiograph: Radiograph, version_id: int, member: MemberOutput) -> StoredMember:
+def _member(radiograph: Radiograph, version_id: int, member: MemberOutput, files: dict[str, bytes]) -> StoredMember:
     return StoredMember(
         model_version_id=version_id,
         weight=member.weight,
         labels=member.spec.labels,
         probabilities=tuple(float(value) for value in member.probabilities),
-        heatmaps=tuple(_heatmap(radiograph, heatmap) for heatmap in member.heatmaps.values()),
+        heatmaps=tuple(_heatmap(radiograph, heatmap, files) for heatmap in member.heatmaps.values()),
     )
 
 
-def _heatmap(radiograph: Radiograph, heatmap) -> StoredHeatmap:
+def _heatmap(radiograph: Radiograph, heatmap: Heatmap, files: dict[str, bytes]) -> StoredHeatmap:
     if not heatmap.usable:
         return StoredHeatmap(heatmap.label)
     png = colourise(heatmap.values, radiograph.columns, radiograph.rows)
     name, sha256 = heatmap_name(radiograph.case.facility.uid, png)
-    default_storage.save(name, ContentFile(png))
+    files[name] = png
     return StoredHeatmap(heatmap.label, name, sha256)
+
+
+def keep(drawn: Sequence[Drawn]) -> list[Kept]:
+    """Store the files of a batch together; where that fails, one by one, and what cannot be stored is a setback."""
+    try:
+        image_storage().save_all({name: png for one in drawn for name, png in one.files.items()})
+    except Exception as error:
+        if len(drawn) > 1:
+            logger.warning("The heatmaps of a batch could not be stored: %s", error)
+            return [kept for one in drawn for kept in keep([one])]
+        logger.exception("Heatmaps could not be stored.")
+        return [Setback(error.cause if isinstance(error, StorageError) else MODEL_FAILED)]
+    return [one.outcome for one in drawn]

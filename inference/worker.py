@@ -1,4 +1,4 @@
-"""What a worker does with the queue: three batches on the way at once, one read, one judged, one recorded.
+"""What a worker does with the queue: several batches on the way at once, one read, one judged, others recorded.
 
 Only worker processes load this module: it loads the models. The database is asked in the calling thread alone.
 """
@@ -8,8 +8,10 @@ from __future__ import annotations
 import logging
 import socket
 import time
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
@@ -24,12 +26,14 @@ from inference.models import Pipeline, Run
 from inference.outcomes import Failed, Refused, Subject
 from inference.predictor import Predictor
 from inference.services import StoredJudgement
-from inference.stages import MODEL_FAILED, Kept, Setback
+from inference.stages import MODEL_FAILED, Drawn, Kept, Setback
 from inference.stub import StubPredictor
 from inference.vigil import Heartbeat
 from portal.status import StaleStatus
 
 logger = logging.getLogger(__name__)
+
+_BATCHES_BEHIND = 2  # judged and not recorded yet, at most
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,17 @@ class Batch:
         return self.runs[0].attempts > 1
 
 
+class Crew:
+    """The threads beside the calling one: two that read, one that judges, two that draw, one that stores."""
+
+    def __init__(self, stack: ExitStack):
+        self.readers, self.judge, self.drawers, self.keeper = (
+            stack.enter_context(ThreadPoolExecutor(threads, task))
+            for task, threads in (("read", 2), ("judge", 1), ("draw", 2), ("keep", 1))
+        )
+        self.heartbeat = stack.enter_context(Heartbeat())
+
+
 def work(seconds: float) -> int:
     """Claims, judges and records until the queue is empty; gives the number of runs.
 
@@ -85,45 +100,44 @@ def work(seconds: float) -> int:
     """
     until = time.monotonic() + seconds
     done = 0
-    with (
-        ThreadPoolExecutor(2, "read") as readers,
-        ThreadPoolExecutor(1, "judge") as judges,
-        ThreadPoolExecutor(2, "keep") as keepers,
-        Heartbeat() as heartbeat,
-    ):
-        while count := _work_through(_batches(readers, until, heartbeat), judges, keepers, heartbeat):
+    with ExitStack() as stack:
+        crew = Crew(stack)
+        while count := _work_through(_batches(crew, until), crew):
             done += count  # and look again: a failed attempt has put its run back
     return done
 
 
-def _work_through(
-    batches: Iterator[Batch], judges: ThreadPoolExecutor, keepers: ThreadPoolExecutor, heartbeat: Heartbeat
-) -> int:
-    """Judge and record all batches: while one is judged, the next is read and the one before is recorded.
+def _work_through(batches: Iterator[Batch], crew: Crew) -> int:
+    """Judge and record all batches: while one is judged, the next is read and those before are stored and recorded.
 
     A retry has the worker to itself: should it kill it, nobody else's attempt is lost.
     """
     done = 0
-    batch, judged = next(batches, None), None
+    judged: deque[tuple[list[Run], Future[list[Kept]]]] = deque()
+    batch = next(batches, None)
     while batch:
-        if batch.is_retry and judged:
-            _record(*judged)
-            judged = None
-        judging = judges.submit(_judge, batch)
+        if batch.is_retry:
+            _record_all(judged)
+        judging = crew.judge.submit(_judge, batch)
         following = None if batch.is_retry else next(batches, None)
-        if judged:
-            _record(*judged)
-        seen = zip(batch.runs, judging.result(), strict=True)
-        judged = batch.runs, [keepers.submit(stages.keep, *pair, batch.bench.version_ids) for pair in seen]
-        heartbeat.moved()
+        while judged and (judged[0][1].done() or len(judged) == _BATCHES_BEHIND):
+            _record(*judged.popleft())
+        pairs = zip(batch.runs, judging.result(), strict=True)
+        drawn = [crew.drawers.submit(stages.draw, *pair, batch.bench.version_ids) for pair in pairs]
+        judged.append((batch.runs, crew.keeper.submit(_keep, drawn)))
+        crew.heartbeat.moved()
         done += len(batch.runs)
         batch = following or next(batches, None)
-    if judged:
-        _record(*judged)
+    _record_all(judged)
     return done
 
 
-def _batches(readers: ThreadPoolExecutor, until: float, heartbeat: Heartbeat) -> Iterator[Batch]:
+def _record_all(judged: deque[tuple[list[Run], Future[list[Kept]]]]) -> None:
+    while judged:
+        _record(*judged.popleft())
+
+
+def _batches(crew: Crew, until: float) -> Iterator[Batch]:
     """Claim batch after batch, each as large as the queue allows, and begin to read their images.
 
     A lone image never waits for company: a claim takes what is there, up to WORKER_BATCH.
@@ -131,7 +145,7 @@ def _batches(readers: ThreadPoolExecutor, until: float, heartbeat: Heartbeat) ->
     while time.monotonic() < until and (
         claimed := services.claim_runs(limit=settings.WORKER_BATCH, worker=socket.gethostname())
     ):
-        heartbeat.moved(run.lease_token for run in claimed)
+        crew.heartbeat.moved(run.lease_token for run in claimed)
         for pipeline_id, group in groupby(sorted(claimed, key=_pipeline_id), key=_pipeline_id):
             runs = list(group)
             try:
@@ -141,7 +155,7 @@ def _batches(readers: ThreadPoolExecutor, until: float, heartbeat: Heartbeat) ->
                 for run in runs:
                     _settle(run, Setback(error.cause))
             else:
-                yield Batch(runs, bench, [readers.submit(stages.read, run) for run in runs])
+                yield Batch(runs, bench, [crew.readers.submit(stages.read, run) for run in runs])
 
 
 def _pipeline_id(run: Run) -> int:
@@ -152,13 +166,17 @@ def _judge(batch: Batch) -> list[stages.Seen]:
     return stages.judge(batch.bench.predictor.predict, [image.result() for image in batch.images])
 
 
-def _record(runs: list[Run], outcomes: list[Future[Kept]]) -> None:
+def _keep(drawn: list[Future[Drawn]]) -> list[Kept]:
+    return stages.keep([one.result() for one in drawn])
+
+
+def _record(runs: list[Run], outcomes: Future[list[Kept]]) -> None:
     """Records every outcome; one that cannot be recorded is a failed attempt of its own run only.
 
     Raises:
         OperationalError, InterfaceError: The database does not answer; the leases run out by themselves.
     """
-    kept = dict(zip(runs, [outcome.result() for outcome in outcomes], strict=True))
+    kept = dict(zip(runs, outcomes.result(), strict=True))
     results = {run: outcome for run, outcome in kept.items() if isinstance(outcome, StoredJudgement | Refused)}
     try:
         for run in services.record_results(results):

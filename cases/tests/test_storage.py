@@ -115,9 +115,21 @@ def test_a_save_that_breaks_off_leaves_nothing(storage):
     assert files_in(storage) == []
 
 
+def test_many_files_are_kept_together(storage):
+    files = {f"{letter}/{number}.png": bytes([number]) * 100 for letter in "ab" for number in range(20)}
+    storage.save("a/0.png", ContentFile(b"damaged"))
+
+    storage.save_all(files)
+    storage.save_all({})
+
+    assert {name: storage.open(name).read() for name in files_in(storage)} == files
+
+
 def test_a_name_outside_the_storage_is_refused(storage):
     with pytest.raises(SuspiciousFileOperation):
         storage.save("../outside.png", ContentFile(DATA))
+    with pytest.raises(SuspiciousFileOperation):
+        storage.save_all({"inside.png": DATA, "../outside.png": DATA})
 
 
 def test_a_file_that_is_not_there_is_told_as_such(storage):
@@ -158,6 +170,22 @@ def test_a_full_disk_is_told_as_such_and_leaves_nothing(folder):
 
     assert refusal.value.status == 507
     assert files_in(folder) == []
+
+
+def test_a_disk_that_is_full_in_the_middle_of_many_leaves_whole_files_only(folder, monkeypatch):
+    replace, files = os.replace, {f"{number}.png": b"pixels" for number in range(3)}
+
+    def full_at_the_second(source, target):
+        if Path(target).name == "1.png":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", full_at_the_second)
+    with pytest.raises(StorageFull):
+        folder.save_all(files)
+
+    assert files_in(folder) == ["0.png"]
+    assert folder.open("0.png").read() == b"pixels"
 
 
 def test_a_file_that_cannot_be_read_counts_as_damaged(folder, monkeypatch):

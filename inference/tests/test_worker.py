@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from pathlib import Path
 
 import pytest
 from django.core.files.base import ContentFile
@@ -16,7 +17,7 @@ from cases.tests.factories import CaseFactory, RadiographFactory
 from inference import services
 from inference.catalogue import register_shipped_models
 from inference.models import Heatmap, Pipeline, Run
-from inference.stages import UNREADABLE
+from inference.stages import MODEL_FAILED, UNREADABLE
 from inference.tasks import process_queue
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
@@ -128,6 +129,17 @@ def test_an_image_that_poisons_its_batch_fails_alone(pipeline):
     assert (now(poison).status, now(poison).attempts, now(poison).failure_reason) == ("failed", 3, UNREADABLE)
     for run in neighbours:
         assert (now(run).status, now(run).attempts) == ("succeeded", 1)
+
+
+def test_heatmaps_that_cannot_be_stored_fail_their_own_image_only(pipeline):
+    blocked, neighbour = queued(phantom(1)), queued(phantom(2))
+    heatmaps = Path(default_storage.path(f"facilities/{blocked.radiograph.case.facility.uid}/heatmaps"))
+    heatmaps.write_text("a file where the folder would be")
+
+    process_queue()
+
+    assert (now(blocked).status, now(blocked).attempts, now(blocked).failure_reason) == ("failed", 3, MODEL_FAILED)
+    assert (now(neighbour).status, now(neighbour).attempts) == ("succeeded", 1)
 
 
 def test_an_image_that_the_model_stumbles_over_fails_alone(pipeline):
