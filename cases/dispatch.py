@@ -6,6 +6,7 @@ The wake-up message holds no data. It may be lost (the reaper wakes the workers 
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 
 from django.conf import settings
@@ -30,7 +31,12 @@ def queue_runs(radiograph) -> None:
     """Queues what the active pipelines have to do for ``radiograph`` and wakes a worker once that is committed."""
     if _enqueue is not None:
         _enqueue(radiograph)
-    transaction.on_commit(wake_workers, robust=True)
+    wake_workers_on_commit()
+
+
+def wake_workers_on_commit() -> None:
+    """Wakes a worker after the current transaction; who is waiting for its answer does not wait for the broker."""
+    transaction.on_commit(_waker.wake, robust=True)
 
 
 def wake_workers() -> bool:
@@ -41,3 +47,30 @@ def wake_workers() -> bool:
         logger.warning("The broker does not answer (%s); the reaper will wake the workers.", type(error).__name__)
         return False
     return True
+
+
+class _Waker:
+    """Sends wake-ups from a thread of its own: a broker that hangs would hold up an upload for seconds an image.
+
+    Wake-ups that arrive while one is being sent become one. A process that ends may take the last with it.
+    """
+
+    def __init__(self) -> None:
+        self._wanted = threading.Event()
+        self._starting = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def wake(self) -> None:
+        self._wanted.set()
+        with self._starting:
+            if self._thread is None or not self._thread.is_alive():  # in a forked process it is not
+                self._thread = threading.Thread(target=self._send, name="waker", daemon=True)
+                self._thread.start()
+
+    def _send(self) -> None:
+        while self._wanted.wait():
+            self._wanted.clear()
+            wake_workers()
+
+
+_waker = _Waker()
