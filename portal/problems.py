@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import (
     PermissionDenied,
     RequestDataTooBig,
@@ -15,8 +17,9 @@ from django.core.exceptions import (
     TooManyFilesSent,
 )
 from django.db import InterfaceError, OperationalError
-from django.http import Http404, JsonResponse, UnreadablePostError
+from django.http import Http404, HttpResponse, JsonResponse, UnreadablePostError
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from rest_framework import exceptions
 from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
@@ -150,11 +153,21 @@ def wants_json(request) -> bool:
     return request.accepts("application/json") and not request.accepts("text/html")
 
 
-def problem_response(request, body: dict):
+def problem_response(request, body: dict, headers: Mapping[str, str] | None = None):
     """A problem outside REST framework: JSON for programs and scripts, a page elsewhere."""
     if request.path.startswith("/api/") or wants_json(request):
-        return JsonResponse(body, status=body["status"], content_type=MEDIA_TYPE)
-    return render(request, "problem.html", {"problem": body}, status=body["status"])
+        return JsonResponse(body, status=body["status"], content_type=MEDIA_TYPE, headers=headers)
+    if body["status"] == 503:
+        return HttpResponse(_page_without_database(body), status=503, headers=headers)
+    response = render(request, "problem.html", {"problem": body}, status=body["status"])
+    response.headers.update(headers or {})
+    return response
+
+
+def _page_without_database(body: dict) -> str:
+    """The page as nobody in particular sees it: to know who asks would need the database that does not answer."""
+    context = {"problem": body, "site_name": settings.SITE_NAME, "research_notice": settings.RESEARCH_NOTICE}
+    return render_to_string("problem.html", context)
 
 
 class DomainErrorMiddleware:
@@ -168,11 +181,7 @@ class DomainErrorMiddleware:
 
     def process_exception(self, request, exception):
         if known := _of_any_door(exception):
-            body, headers = known
-            response = problem_response(request, body)
-            for name, value in headers.items():
-                response[name] = value
-            return response
+            return problem_response(request, *known)
         return None
 
 
@@ -195,4 +204,7 @@ def not_found(request, exception=None):
 
 
 def server_error(request):
-    return problem_response(request, problem(500))
+    """Also where a middleware finds out that the database does not answer: those exceptions pass no other door."""
+    error = sys.exception()
+    known = _of_any_door(error) if isinstance(error, OperationalError | InterfaceError) else None
+    return problem_response(request, *(known or (problem(500),)))

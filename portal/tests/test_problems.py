@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 
 import pytest
+from django.db import OperationalError
 from django.test import Client
 
 from portal.problems import MEDIA_TYPE
@@ -206,3 +207,33 @@ def test_a_body_from_somebody_who_may_send_none_is_not_read(who, client_of, audi
     )
 
     assert answer.status_code == (403 if who == "auditor" else 302)
+
+
+class TestWithoutDatabase:
+    """The database does not answer; where that is found out makes no difference."""
+
+    @pytest.fixture(params=["portal.accounts.middleware.allows", "cases.views.worklist.WorklistView.get"])
+    def broken(self, request, monkeypatch):
+        def refuse(*arguments, **named):
+            raise OperationalError("server closed the connection unexpectedly")
+
+        monkeypatch.setattr(request.param, refuse)
+
+    @pytest.fixture
+    def reader(self, radiologist) -> Client:
+        client = Client(raise_request_exception=False)
+        client.force_login(radiologist)
+        return client
+
+    def test_a_page_says_so_without_asking_it_who_reads(self, broken, reader, django_assert_max_num_queries):
+        with django_assert_max_num_queries(3):
+            response = reader.get("/worklist/")
+
+        assert response.status_code == 503
+        assert response["Retry-After"]
+        assert "The database does not answer" in response.text
+
+    def test_a_script_gets_a_problem(self, broken, reader):
+        response = reader.get("/worklist/", HTTP_ACCEPT="application/json")
+
+        assert check(response, 503, "unavailable")
