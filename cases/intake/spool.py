@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import io
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, cast
 
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
@@ -16,11 +18,22 @@ from cases.intake.errors import IntakeError, Reason
 from cases.intake.limits import MAX_BYTES
 
 
+class _Unbuffered(io.FileIO):
+    """What did not fit on a full disk is not tried again when the file is closed, where nobody expects it to fail."""
+
+    def write(self, data: Any) -> int:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[super().write(rest) :]
+        return len(data)
+
+
 def unnamed_file() -> IO[bytes]:
     """A temporary file that has no name in ``settings.INTAKE_TMP_DIR``: a killed process leaves nothing there."""
     folder = Path(settings.INTAKE_TMP_DIR)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return tempfile.TemporaryFile(dir=folder)
+    with tempfile.TemporaryFile(dir=folder) as file:
+        return cast("IO[bytes]", _Unbuffered(os.dup(file.fileno()), "w+b"))
 
 
 def no_space(error: OSError) -> bool:

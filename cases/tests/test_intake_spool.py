@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import os
+
 import pytest
 
+from cases.intake import spool, upload
 from cases.intake.errors import IntakeError, Reason
 from cases.intake.limits import MAX_BYTES
 from cases.intake.spool import SpoolingUploadHandler
@@ -29,8 +33,8 @@ def test_a_file_comes_out_as_it_came_and_has_no_name(handler, folder):
     file = handler.file_complete(7)
 
     assert list(folder.iterdir()) == []
-    with received(file) as upload:
-        assert (upload.path.read_bytes(), upload.original_name) == (b"one two", "chest.png")
+    with received(file) as taken:
+        assert (taken.path.read_bytes(), taken.original_name) == (b"one two", "chest.png")
 
 
 def test_what_is_beyond_the_cap_is_dropped_and_the_file_refused(handler):
@@ -50,6 +54,15 @@ def test_a_full_disk_refuses_the_file_and_not_the_request(handler):
     handler.receive_data_chunk(b"x", 0)
 
     with pytest.raises(IntakeError) as refusal, received(handler.file_complete(1)):
+        pytest.fail("the block must not start")
+    assert refusal.value.reason is Reason.NO_SPACE
+
+
+def test_a_file_smaller_than_a_buffer_is_refused_by_a_full_disk_too(monkeypatch):
+    full = spool._Unbuffered(os.open("/dev/full", os.O_RDWR), "w+b")
+    monkeypatch.setattr(upload, "unnamed_file", lambda: full)
+
+    with pytest.raises(IntakeError) as refusal, received(io.BytesIO(b"x")):
         pytest.fail("the block must not start")
     assert refusal.value.reason is Reason.NO_SPACE
 
