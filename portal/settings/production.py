@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from django.core.exceptions import ImproperlyConfigured
 
+from portal.settings import connections
 from portal.settings.base import *
-from portal.settings.base import INFERENCE_STUB_MS, RUN_LEASE_SECONDS, S3_BUCKET, env
+from portal.settings.base import INFERENCE_STUB_MS, S3_BUCKET, env
 
 DEBUG = False
 EMBEDDED = False
@@ -17,24 +18,11 @@ if INFERENCE_STUB_MS is not None:
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS")
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
-DATABASES = {"default": env.db("DATABASE_URL")}
-DATABASES["default"].update(
-    CONN_MAX_AGE=env.int("DATABASE_CONN_MAX_AGE", default=60),
-    CONN_HEALTH_CHECKS=True,
-    OPTIONS={
-        "connect_timeout": 3,
-        "options": "-c statement_timeout=15000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=30000",
-    },
-)
+DATABASES = {"default": connections.database()}
 
 CELERY_BROKER_URL = env("REDIS_URL")
-CELERY_BROKER_CONNECTION_TIMEOUT = 2
-CELERY_BROKER_TRANSPORT_OPTIONS = {
-    "visibility_timeout": RUN_LEASE_SECONDS * 8,
-    "socket_timeout": 2,
-    "socket_connect_timeout": 2,
-    "retry_on_timeout": False,
-}
+CELERY_BROKER_CONNECTION_TIMEOUT = connections.BROKER_CONNECTION_TIMEOUT
+CELERY_BROKER_TRANSPORT_OPTIONS = connections.BROKER_TRANSPORT_OPTIONS
 
 MEDIA_SERVING = env("MEDIA_SERVING", default="signed-url" if S3_BUCKET else "x-accel")
 if MEDIA_SERVING not in ("django", "signed-url" if S3_BUCKET else "x-accel"):

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from portal.settings import connections
 from portal.settings.test import *
-from portal.settings.test import DATABASES, RUN_LEASE_SECONDS, env
+from portal.settings.test import env
 
-DATABASES["default"]["CONN_MAX_AGE"] = 60
+DATABASES = {"default": connections.database()}
 CELERY_BROKER_URL = env("REDIS_URL")
-CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": RUN_LEASE_SECONDS * 8}
+CELERY_BROKER_CONNECTION_TIMEOUT = connections.BROKER_CONNECTION_TIMEOUT
+CELERY_BROKER_TRANSPORT_OPTIONS = connections.BROKER_TRANSPORT_OPTIONS
 MEDIA_ROOT = Path(env("MEDIA_ROOT"))

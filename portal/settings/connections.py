@@ -1,0 +1,37 @@
+"""How production, and the processes that rehearse it, talk to PostgreSQL and Redis."""
+
+from __future__ import annotations
+
+from portal.settings.base import RUN_LEASE_SECONDS, env
+
+_SECONDS_TO_CONNECT = 3
+_BROKER_SECONDS = 2
+
+
+def database(url_variable: str = "DATABASE_URL") -> dict:
+    """The settings of the database at this URL: connections that notice a dead or silent server within seconds."""
+    return env.db(url_variable) | {
+        "CONN_MAX_AGE": env.int("DATABASE_CONN_MAX_AGE", default=60),
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {
+            "connect_timeout": _SECONDS_TO_CONNECT,
+            "options": "-c statement_timeout=15000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=30000",
+            # A server that vanished with its machine sends no goodbye.
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 20000,
+        },
+    }
+
+
+BROKER_CONNECTION_TIMEOUT = _BROKER_SECONDS
+BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": RUN_LEASE_SECONDS * 8,
+    # What a killed worker had not acknowledged comes back one look after that; a wake-up is doubled without harm.
+    "unacked_restore_interval": RUN_LEASE_SECONDS,
+    "unacked_restore_throttle": 1,
+    "socket_timeout": _BROKER_SECONDS,
+    "socket_connect_timeout": _BROKER_SECONDS,
+    "retry_on_timeout": False,
+}
