@@ -15,7 +15,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Case as Choice
-from django.db.models import Model, Q, Value, When
+from django.db.models import F, Model, Q, Value, When
 from django.db.models.functions import Now
 
 from cases import dispatch
@@ -74,7 +74,10 @@ def enqueue(radiograph) -> None:
     """Queues one run per active or shadow pipeline, in the transaction that stores the radiograph."""
     pipelines = Pipeline.objects.exclude(status=Pipeline.Status.RETIRED)
     Run.objects.bulk_create(
-        [Run(radiograph=radiograph, pipeline=pipeline, priority=radiograph.case.priority) for pipeline in pipelines],
+        [
+            Run(radiograph=radiograph, pipeline=pipeline, priority=radiograph.case.priority, queued_at=Now())
+            for pipeline in pipelines
+        ],
         ignore_conflicts=True,  # unique (radiograph, pipeline): queued once, whoever asks again
     )
     show_ai_outcomes([radiograph.case_id], _outcomes)
@@ -260,6 +263,36 @@ def record_failure(run: Run, reason: str, *, final: bool = False) -> None:
 
 
 @transaction.atomic
+def give_back(runs: Iterable[Run], reason: str, *, after_seconds: float = 0) -> None:
+    """Queues runs under our lease again as if they had not been tried: what stopped us is not the fault of the images.
+
+    Args:
+        runs: Claimed and not finished; those that somebody else has taken over are left alone.
+        reason: Kept in the history.
+        after_seconds: Nobody claims them before.
+    """
+    mine = _still_mine(runs)
+    if not mine:
+        return
+    change_statuses(
+        mine,
+        Run.Status.QUEUED,
+        reason=reason,
+        attempts=F("attempts") - 1,
+        started_at=None,
+        queued_at=Now() + timedelta(seconds=after_seconds),
+        **_NO_LEASE,
+    )
+    _show_on_cases(mine)
+
+
+def give_back_leases(tokens: Collection[uuid.UUID], reason: str) -> None:
+    """Gives back whatever is still running under one of these leases."""
+    running = Run.objects.filter(status=Run.Status.RUNNING, lease_token__in=tokens)
+    give_back(running.select_related("radiograph"), reason)
+
+
+@transaction.atomic
 def return_abandoned_runs() -> int:
     """Returns runs whose lease has passed to the queue, or fails them after their last attempt; gives their number."""
     rows = Run.objects.abandoned().select_related("radiograph")
@@ -310,4 +343,4 @@ def retry_run(run: Run, *, actor, request=None) -> None:
     )
     _show_on_cases([run])
     record(Event.RETRIED_RUN, actor=actor, obj=run, request=request)
-    transaction.on_commit(dispatch.wake_workers, robust=True)
+    dispatch.wake_workers_on_commit()

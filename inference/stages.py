@@ -34,22 +34,35 @@ class Setback:
     reason: str
 
 
-Seen = Judgement | Refused | Failed | Setback
-Kept = StoredJudgement | Refused | Failed | Setback
+@dataclass(frozen=True)
+class Obstacle:
+    """What keeps any image from being judged now, such as a full disk. It counts as no attempt; the run waits."""
+
+    reason: str
 
 
-def read(run: Run) -> Subject | Setback:
+Seen = Judgement | Refused | Failed | Setback | Obstacle
+Kept = StoredJudgement | Refused | Failed | Setback | Obstacle
+
+_LATER = {503, 507}  # the statuses of errors that time heals
+
+
+def read(run: Run) -> Subject | Setback | Obstacle:
     """The image of a run, at the size that the models look at."""
     try:
         subject = _subject(run.radiograph)
         _ = subject.working  # made here, beside the arithmetic on other images
     except StorageError as error:
-        logger.error("%s: %s", run, error.cause)
-        return Setback(error.cause)
+        return _refused_by_storage(str(run), error)
     except Exception:
         logger.exception("The image of %s cannot be read.", run)
         return Setback(UNREADABLE)
     return subject
+
+
+def _refused_by_storage(what: str, error: StorageError) -> Setback | Obstacle:
+    logger.error("%s: %s", what, error.cause)
+    return Obstacle(error.cause) if error.status in _LATER else Setback(error.cause)
 
 
 def _subject(radiograph: Radiograph) -> Subject:
@@ -65,7 +78,9 @@ def _subject(radiograph: Radiograph) -> Subject:
     )
 
 
-def judge(predict: Callable[[Sequence[Subject]], Sequence[Seen]], images: Sequence[Subject | Setback]) -> list[Seen]:
+def judge(
+    predict: Callable[[Sequence[Subject]], Sequence[Seen]], images: Sequence[Subject | Setback | Obstacle]
+) -> list[Seen]:
     """Judge as one batch what could be read; what goes wrong with one image stays with that image."""
     judged = iter(_judged(predict, [image for image in images if isinstance(image, Subject)]))
     return [next(judged) if isinstance(image, Subject) else image for image in images]
@@ -141,13 +156,18 @@ def _heatmap(radiograph: Radiograph, heatmap: Heatmap, files: dict[str, bytes]) 
 
 
 def keep(drawn: Sequence[Drawn]) -> list[Kept]:
-    """Store the files of a batch together; where that fails, one by one, and what cannot be stored is a setback."""
+    """Store the files of a batch together; where that fails, one by one.
+
+    What cannot be stored is a setback, on a full disk an obstacle.
+    """
     try:
         image_storage().save_all({name: png for one in drawn for name, png in one.files.items()})
     except Exception as error:
         if len(drawn) > 1:
             logger.warning("The heatmaps of a batch could not be stored: %s", error)
             return [kept for one in drawn for kept in keep([one])]
+        if isinstance(error, StorageError):
+            return [_refused_by_storage("Heatmaps", error)]
         logger.exception("Heatmaps could not be stored.")
-        return [Setback(error.cause if isinstance(error, StorageError) else MODEL_FAILED)]
+        return [Setback(MODEL_FAILED)]
     return [one.outcome for one in drawn]

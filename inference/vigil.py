@@ -20,8 +20,32 @@ from inference import services
 logger = logging.getLogger(__name__)
 
 _BEATS_PER_LEASE = 4
+_LOOK_SECONDS = 1.0
 _LEASES_UNTIL_STUCK = 2
 _CLAIMS = 8  # more than a worker ever has on the way
+_LEAVE_SECONDS = 20  # to finish what is claimed; who asked a worker to end waits for 30
+
+
+class Departure:
+    """Whether this process was asked to leave. Set by a signal handler, so no lock is involved."""
+
+    def __init__(self) -> None:
+        self._asked_at: float | None = None
+
+    def ask(self) -> None:
+        """From now on nothing is claimed; what is claimed already has a little time."""
+        self._asked_at = time.monotonic()
+
+    @property
+    def is_asked(self) -> bool:
+        return self._asked_at is not None
+
+    @property
+    def is_overdue(self) -> bool:
+        return self._asked_at is not None and time.monotonic() - self._asked_at > _LEAVE_SECONDS
+
+
+departure = Departure()
 
 
 def _end_process() -> None:
@@ -41,6 +65,7 @@ class Heartbeat:
         self._give_up = give_up
         self._tokens: deque[UUID] = deque(maxlen=_CLAIMS)
         self._moved_at = time.monotonic()
+        self._extend_at = self._moved_at + self._lease_seconds / _BEATS_PER_LEASE
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
 
@@ -53,6 +78,20 @@ class Heartbeat:
     ) -> None:
         self._stop.set()
         self._thread.join()
+        if isinstance(error, OperationalError | InterfaceError):
+            self._give_back_untried()
+
+    def _give_back_untried(self) -> None:
+        """It was the database that failed, not an image; it may be back before the leases have run out."""
+        until = time.monotonic() + self._lease_seconds
+        while time.monotonic() < until:
+            connection.close()
+            try:
+                services.give_back_leases(list(self._tokens), "The database did not answer.")
+            except (OperationalError, InterfaceError):
+                time.sleep(_LOOK_SECONDS)
+            else:
+                return
 
     def moved(self, claimed: Iterable[UUID | None] = ()) -> None:
         """The work has come a step further, and perhaps claimed something."""
@@ -61,18 +100,28 @@ class Heartbeat:
 
     def _beat(self) -> None:
         try:
-            while not self._stop.wait(self._lease_seconds / _BEATS_PER_LEASE):
+            while not self._stop.wait(min(self._lease_seconds / _BEATS_PER_LEASE, _LOOK_SECONDS)):
                 if time.monotonic() - self._moved_at > _LEASES_UNTIL_STUCK * self._lease_seconds:
                     logger.critical("A batch does not end; this worker process ends itself.")
                     self._give_up()
                     return
-                try:
-                    services.extend_leases(list(self._tokens))
-                except (OperationalError, InterfaceError) as error:
-                    logger.warning("Leases could not be extended (%s).", type(error).__name__)
-                    connection.close()
+                if departure.is_overdue:
+                    logger.warning("This worker was asked to end and is not done; it gives back what it has.")
+                    self._tell(services.give_back_leases, "The worker was asked to end.")
+                    self._give_up()
+                    return
+                if time.monotonic() >= self._extend_at:
+                    self._extend_at = time.monotonic() + self._lease_seconds / _BEATS_PER_LEASE
+                    self._tell(services.extend_leases)
         finally:
             connection.close()  # this thread's own
+
+    def _tell(self, service: Callable[..., object], *said: str) -> None:
+        try:
+            service(list(self._tokens), *said)
+        except (OperationalError, InterfaceError) as error:
+            logger.warning("The leases cannot be changed (%s).", type(error).__name__)
+            connection.close()
 
 
 def watch_queue(stop: threading.Event, give_up: Callable[[], None]) -> None:

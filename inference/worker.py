@@ -26,9 +26,9 @@ from inference.models import Pipeline, Run
 from inference.outcomes import Failed, Refused, Subject
 from inference.predictor import Predictor
 from inference.services import StoredJudgement
-from inference.stages import MODEL_FAILED, Drawn, Kept, Setback
+from inference.stages import MODEL_FAILED, Drawn, Kept, Obstacle, Setback
 from inference.stub import StubPredictor
-from inference.vigil import Heartbeat
+from inference.vigil import Heartbeat, departure
 from portal.status import StaleStatus
 
 logger = logging.getLogger(__name__)
@@ -73,7 +73,7 @@ class Batch:
 
     runs: list[Run]
     bench: Bench
-    images: list[Future[Subject | Setback]]
+    images: list[Future[Subject | Setback | Obstacle]]
 
     @property
     def is_retry(self) -> bool:
@@ -142,8 +142,10 @@ def _batches(crew: Crew, until: float) -> Iterator[Batch]:
 
     A lone image never waits for company: a claim takes what is there, up to WORKER_BATCH.
     """
-    while time.monotonic() < until and (
-        claimed := services.claim_runs(limit=settings.WORKER_BATCH, worker=socket.gethostname())
+    while (
+        time.monotonic() < until
+        and not departure.is_asked
+        and (claimed := services.claim_runs(limit=settings.WORKER_BATCH, worker=socket.gethostname()))
     ):
         crew.heartbeat.moved(run.lease_token for run in claimed)
         for pipeline_id, group in groupby(sorted(claimed, key=_pipeline_id), key=_pipeline_id):
@@ -210,6 +212,8 @@ def _settle(run: Run, outcome: Kept) -> None:
                 services.record_failure(run, sentence, final=True)
             case Setback(reason):
                 services.record_failure(run, reason)
+            case Obstacle(reason):
+                services.give_back([run], reason, after_seconds=settings.RUN_LEASE_SECONDS / 4)
             case _:
                 services.record_prediction(run, outcome)
     except StaleStatus:

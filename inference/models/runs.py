@@ -21,8 +21,9 @@ class RunQuerySet(FacilityScopedQuerySet):
     facility_lookup = "radiograph__case__facility"
 
     def queued(self) -> Self:
-        """In the order in which workers take them."""
-        return self.filter(status=Run.Status.QUEUED).order_by("priority", "queued_at", "id")
+        """In the order in which workers take them; one that was given back for later is not in it yet."""
+        due = self.filter(status=Run.Status.QUEUED, queued_at__lte=Now())
+        return due.order_by("priority", "queued_at", "id")
 
     def abandoned(self) -> Self:
         """Running, but the lease has passed on the database clock: their worker is gone or stuck."""

@@ -396,3 +396,38 @@ class TestSummaryOfACase:
         succeeded_run((0.1, 0.8, 0.1), radiograph=old.radiograph, pipeline=newer)
 
         assert Case.objects.get().ai_label == "normal"
+
+
+class TestGiveBack:
+    def test_it_counts_as_no_attempt_and_waits_its_time(self):
+        run = claimed(RunFactory())
+
+        services.give_back([run], "The storage for images is full.", after_seconds=60)
+
+        assert (now(run).status, now(run).attempts, now(run).lease_token) == ("queued", 0, None)
+        assert now(run).radiograph.case.ai_status == "queued"
+        assert run.status_changes.last().reason == "The storage for images is full."
+        assert services.claim_runs(limit=1, worker="w") == []
+        Run.objects.update(queued_at=Now())
+        assert [taken.attempts for taken in services.claim_runs(limit=1, worker="w")] == [1]
+
+    def test_what_somebody_else_has_taken_over_is_left_alone(self):
+        run = claimed(RunFactory())
+        let_lease_pass(run)
+        services.return_abandoned_runs()
+        (taken,) = services.claim_runs(limit=1, worker="other")
+
+        services.give_back([run], "Late.")
+        services.give_back_leases([run.lease_token], "Late.")
+
+        assert (now(run).status, now(run).lease_token) == ("running", taken.lease_token)
+
+    def test_all_runs_of_a_lease_are_given_back_at_once(self):
+        pipeline = PipelineFactory()
+        runs = [RunFactory(pipeline=pipeline) for _ in range(3)]
+        taken = services.claim_runs(limit=2, worker="w")
+
+        services.give_back_leases([taken[0].lease_token], "The worker was asked to end.")
+
+        assert sorted(now(run).status for run in runs) == ["queued"] * 3
+        assert len(services.claim_runs(limit=9, worker="w")) == 3

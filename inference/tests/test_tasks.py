@@ -121,6 +121,25 @@ def test_a_worker_killed_in_the_middle_loses_nothing_and_judges_nothing_twice(en
 
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
+def test_a_worker_with_a_long_queue_leaves_after_what_it_has_claimed(environment, tmp_path):
+    del environment["MEDIA_SERVING"]
+    environment |= {"DJANGO_SETTINGS_MODULE": "portal.settings.rehearsal", "INFERENCE_STUB_MS": "200"}
+    register_shipped_models()
+    for seed in range(10 * IMAGES):
+        services.enqueue(RadiographFactory(content=phantom(seed % 3)))
+
+    with worker(environment, tmp_path / "leaving.log") as leaving:
+        wait_until(lambda: Run.objects.filter(status=Run.Status.SUCCEEDED).exists(), "the first results")
+        leaving.terminate()
+        assert leaving.wait(30) == 0
+
+    left = list(Run.objects.exclude(status=Run.Status.SUCCEEDED).values_list("status", "attempts"))
+    assert left
+    assert set(left) == {("queued", 0)}
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
 class TestStuck:
     """Results made up in an hour each: a batch that does not end."""
 
@@ -145,6 +164,20 @@ class TestStuck:
         reaper_round(hanging)
         run = Run.objects.get()
         assert (run.status, run.attempts) == ("queued", 1)
+
+    def test_a_worker_that_is_asked_to_end_gives_back_what_it_cannot_finish(self, hanging, tmp_path):
+        register_shipped_models()
+        services.enqueue(RadiographFactory(content=phantom(1)))
+
+        with worker(hanging | {"RUN_LEASE_SECONDS": "60"}, tmp_path / "leaving.log") as leaving:
+            wait_until(lambda: Run.objects.filter(status=Run.Status.RUNNING).exists(), "a claim")
+            asked = time.monotonic()
+            leaving.terminate()
+            leaving.wait(PATIENCE_SECONDS)
+
+        assert time.monotonic() - asked < 30
+        run = Run.objects.get()
+        assert (run.status, run.attempts) == ("queued", 0)
 
     def test_a_worker_that_hears_nothing_ends_to_be_started_again(self, hanging, tmp_path):
         register_shipped_models()

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from django.db.models.functions import Now
 
-from inference import services
+from inference import services, vigil, worker
 from inference.models import Run
 from inference.tests.factories import PipelineFactory, RunFactory, claimed
 from inference.tests.test_tasks import PATIENCE_SECONDS, wait_until
@@ -45,6 +45,35 @@ def test_work_that_does_not_move_is_given_up():
 
     with Heartbeat(given_up.set):
         assert given_up.wait(PATIENCE_SECONDS)
+
+
+class TestDeparture:
+    @pytest.fixture(autouse=True)
+    def departure(self, monkeypatch) -> vigil.Departure:
+        departure = vigil.Departure()
+        for module in (vigil, worker):
+            monkeypatch.setattr(module, "departure", departure)
+        return departure
+
+    def test_who_was_asked_to_leave_claims_nothing(self, departure):
+        run = RunFactory()
+        departure.ask()
+
+        assert worker.work(60) == 0
+
+        assert Run.objects.get(pk=run.pk).status == "queued"
+
+    def test_what_is_not_done_in_time_is_given_back_untried(self, departure, monkeypatch):
+        run, ended = claimed(RunFactory()), threading.Event()
+        monkeypatch.setattr(vigil, "_LEAVE_SECONDS", 0)
+
+        with Heartbeat(ended.set) as heartbeat:
+            heartbeat.moved([run.lease_token])
+            departure.ask()
+            assert ended.wait(PATIENCE_SECONDS)
+
+        run.refresh_from_db()
+        assert (run.status, run.attempts) == ("queued", 0)
 
 
 class TestQueueStandsStill:
