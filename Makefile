@@ -1,8 +1,9 @@
 # The commands of this project. `make` alone lists them.
 PORT ?= 8000
 PYTHON := .venv/bin/python
+comma := ,
 
-.PHONY: help demo test bench lint format lock audit clean
+.PHONY: help demo test bench reliability lint format lock audit clean
 
 help: ## List these commands
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -19,6 +20,10 @@ test: ## Lint, then the whole suite on a private PostgreSQL and Redis; ARGS="cas
 bench: ## Measure speed and scaling into benchmarks/results; ONLY="engines single" measures a part
 	@scripts/install.sh requirements-test.txt
 	@exec $(PYTHON) scripts/with_services.py $(PYTHON) -m benchmarks.run $(ONLY)
+
+reliability: ## Bring about every fault, count what was lost or doubled; ONLY="F1,F4" runs a part, SCALE=0.05 a smaller one
+	@scripts/install.sh requirements-test.txt
+	@exec $(PYTHON) -m reliability --scale "$(or $(SCALE),1)" --seed "$(or $(SEED),1)" $(subst $(comma), ,$(ONLY))
 
 lint: ## Style, import arrows, types and Dockerfiles
 	@scripts/install.sh requirements-test.txt

@@ -34,6 +34,7 @@ STOP_SECONDS = 20
 PORT_ATTEMPTS = 3  # another process may take a free port between our look and the server's bind
 POLL_SECONDS = 0.05
 DATABASE = "portal"
+NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
@@ -226,14 +227,14 @@ def unprivileged_account() -> pwd.struct_passwd | None:
     raise ServiceError("PostgreSQL does not run as root and there is no account postgres or nobody.")
 
 
-def start_postgresql(binary: Path, folder: Path, port: int, account: pwd.struct_passwd | None) -> Server:
+def start_postgresql(
+    binary: Path, folder: Path, port: int, account: pwd.struct_passwd | None, durability: dict[str, str] = NOT_DURABLE
+) -> Server:
     settings = {
         "listen_addresses": "127.0.0.1",
         "port": port,
         "unix_socket_directories": folder,
-        "fsync": "off",
-        "synchronous_commit": "off",
-        "full_page_writes": "off",
+        **durability,
     }
     options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
     command = [binary, "-D", folder / "data", *options]

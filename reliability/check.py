@@ -1,0 +1,167 @@
+"""After the faults: what was promised, against the rows and the files."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from django.db import InterfaceError, OperationalError, connection
+from django.db.models import Count
+
+from cases.models import Case, Patient, Radiograph
+from inference.models import Heatmap, Prediction, Refusal, Run
+from inference.models.runs import RunStatusChange
+from reliability.ledger import Ledger
+
+FINAL = {Run.Status.SUCCEEDED, Run.Status.REFUSED, Run.Status.FAILED}
+RECOVERY_SECONDS = 90
+_GIVEN_BACK = ("running", "queued")
+_UNTRIED = ("The worker was asked to end.", "The storage for images is full.", "The database did not answer.")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A fault that has ended, and the runs that were queued or running then."""
+
+    ended_at: float
+    runs: frozenset[int]
+
+
+@dataclass
+class Verdict:
+    """What the comparison found.
+
+    Attributes:
+        cases: Images that the portal has promised to judge.
+        lost: Promised, and without row, run or file.
+        doubled: Judged, stored or recorded more than once.
+        stuck: Neither a result nor a reason after the time allowed.
+        failed: Ended with a reason.
+        slowest_seconds: From a fault's end until its last run is worked on again, or from the last fault's to the end.
+        notes: What was wrong, a sentence each.
+    """
+
+    cases: int = 0
+    lost: int = 0
+    doubled: int = 0
+    stuck: int = 0
+    failed: int = 0
+    slowest_seconds: float = 0.0
+    notes: list[str] = field(default_factory=list)
+
+
+def open_runs() -> frozenset[int]:
+    """Runs that are queued or running."""
+    return frozenset(Run.objects.exclude(status__in=FINAL).values_list("pk", flat=True))
+
+
+def fault_ended() -> Fault:
+    """A fault that ends now."""
+    connection.close()  # the fault may have broken it
+    return Fault(time.time(), open_runs())
+
+
+def settled(seconds: float = RECOVERY_SECONDS) -> float:
+    """Waits until every run has ended, or for so long; gives the seconds that it took, infinity where some have not."""
+    began = time.monotonic()
+    while time.monotonic() - began <= seconds:
+        try:
+            if not open_runs():
+                return time.monotonic() - began
+        except (OperationalError, InterfaceError):
+            connection.close()
+        time.sleep(0.1)
+    return math.inf
+
+
+def checked(ledger: Ledger, media: Path, faults: Iterable[Fault] = (), settling: float = 0.0) -> Verdict:
+    """Compares ledger, database and storage.
+
+    Args:
+        ledger: The client's.
+        media: Where the files are.
+        faults: Those that the row brought about.
+        settling: What `settled` gave.
+    """
+    verdict = Verdict(cases=len(ledger.promised))
+    verdict.lost = len(_lost(ledger, media, verdict.notes))
+    verdict.doubled = _doubled(verdict.notes)
+    stuck = Run.objects.exclude(status__in=FINAL)
+    verdict.stuck, verdict.failed = stuck.count(), Run.objects.filter(status=Run.Status.FAILED).count()
+    if verdict.stuck:
+        verdict.notes.append(f"Stuck: {dict(Counter(stuck.values_list('status', flat=True)))}.")
+    if verdict.failed:
+        reasons = Counter(Run.objects.filter(status=Run.Status.FAILED).values_list("failure_reason", flat=True))
+        verdict.notes.append(f"Failed with a reason: {dict(reasons)}.")
+    verdict.slowest_seconds = round(max([settling, *_recoveries(faults)]), 1)
+    return verdict
+
+
+def _lost(ledger: Ledger, media: Path, notes: list[str]) -> set[str]:
+    rows = {row.sha256: row for row in Radiograph.objects.annotate(number=Count("runs"))}
+    unknown = {sha256 for sha256, uid in ledger.promised.items() if str(getattr(rows.get(sha256), "uid", "")) != uid}
+    without_run = {sha256 for sha256 in ledger.promised.keys() - unknown if rows[sha256].number == 0}
+    without_file = {
+        row.sha256
+        for row in rows.values()
+        for name, sha256 in ((row.original.name, row.sha256), (row.preview.name, row.preview_sha256))
+        if not _is_stored(media / name, sha256)
+    }
+    heatmaps = {
+        heatmap.sha256
+        for heatmap in Heatmap.objects.filter(is_usable=True)
+        if not _is_stored(media / heatmap.image.name, heatmap.sha256)
+    }
+    for what, images in (("row", unknown), ("run", without_run), ("file", without_file), ("heatmap file", heatmaps)):
+        if images:
+            notes.append(f"{len(images)} without {what}.")
+    return unknown | without_run | without_file | heatmaps
+
+
+def _is_stored(path: Path, sha256: str) -> bool:
+    return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == sha256
+
+
+def _doubled(notes: list[str]) -> int:
+    """Images, results and endings that are there more than once, and attempts that the history does not explain."""
+    histories: dict[int, list[RunStatusChange]] = defaultdict(list)
+    for change in RunStatusChange.objects.order_by("pk"):
+        histories[change.subject_id].append(change)
+    runs = list(Run.objects.all())
+    twice = {
+        "images": Radiograph.objects.count() - Radiograph.objects.values("sha256").distinct().count(),
+        "cases": Case.objects.count() - Radiograph.objects.count(),
+        "patients": Patient.objects.count() - Radiograph.objects.count(),
+        "predictions": Prediction.objects.count() - Run.objects.filter(status=Run.Status.SUCCEEDED).count(),
+        "refusals": Refusal.objects.count() - Run.objects.filter(status=Run.Status.REFUSED).count(),
+        "endings": sum(sum(change.new in FINAL for change in histories[run.pk]) > 1 for run in runs),
+        "wrong attempts": sum(_claims(histories[run.pk]) != run.attempts for run in runs),
+    }
+    notes += [f"{number} {what} too many." for what, number in twice.items() if number]
+    return sum(map(abs, twice.values()))
+
+
+def _claims(history: list[RunStatusChange]) -> int:
+    """How often a run was claimed and not given back untried."""
+    claimed = sum(change.new == Run.Status.RUNNING for change in history)
+    untried = sum((change.old, change.new) == _GIVEN_BACK and change.reason in _UNTRIED for change in history)
+    return claimed - untried
+
+
+def _recoveries(faults: Iterable[Fault]) -> list[float]:
+    """For each fault the seconds until the last of its runs was claimed anew or had ended."""
+    moves: dict[int, list[float]] = defaultdict(list)
+    for run, at in RunStatusChange.objects.exclude(new=Run.Status.QUEUED).order_by("at").values_list("subject", "at"):
+        moves[run].append(at.timestamp())
+    slowest = []
+    for fault in faults:
+        waits = [
+            next((at - fault.ended_at for at in moves[run] if at > fault.ended_at), math.inf) for run in fault.runs
+        ]
+        slowest.append(max(waits, default=0.0))
+    return slowest
