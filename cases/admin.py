@@ -26,8 +26,11 @@ class PatientAdmin(ClinicalAdmin):
 
 @admin.register(Case)
 class CaseAdmin(ClinicalAdmin):
-    list_display = ["uid", "status", "ai_status", "priority", "received_at"]
-    list_filter = ["status", "ai_status", "priority"]
+    """Without what the AI concluded, which a reader must not meet here before a first impression."""
+
+    exclude = ["ai_status", "ai_label", "ai_probability"]
+    list_display = ["uid", "status", "priority", "received_at"]
+    list_filter = ["status", "priority"]
     search_fields = ["uid", "accession_number"]
     inlines = [StatusChangeInline]
 

@@ -7,7 +7,8 @@ from django import forms
 from django.db.models import TextChoices
 
 from cases import labels, search
-from cases.models import AiStatus, Case, Patient, Priority, Review
+from cases.blinding import Blinding
+from cases.models import Case, Patient, Priority, Review
 from cases.models.cases import CaseQuerySet
 
 
@@ -25,10 +26,8 @@ class WorklistFilter(django_filters.FilterSet):
         choices=Tab.choices, method="in_tab", empty_label=None, widget=forms.HiddenInput, label="Status"
     )
     priority = django_filters.ChoiceFilter(choices=Priority.choices, empty_label="Any priority", label="Priority")
-    ai = django_filters.ChoiceFilter(
-        field_name="ai_status", choices=AiStatus.choices, empty_label="Any AI status", label="AI status"
-    )
-    label = django_filters.ChoiceFilter(field_name="ai_label", empty_label="Any AI label", label="AI label")
+    ai = django_filters.ChoiceFilter(method="with_ai_status", empty_label="Any AI status", label="AI status")
+    label = django_filters.ChoiceFilter(method="with_ai_label", empty_label="Any AI label", label="AI label")
     q = django_filters.CharFilter(
         method="found",
         label="Search",
@@ -42,8 +41,10 @@ class WorklistFilter(django_filters.FilterSet):
         model = Case
         fields: list[str] = []
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args, blinding: Blinding, **kwargs):
         super().__init__(*args, **kwargs)
+        self.blinding = blinding
+        self.filters["ai"].extra["choices"] = blinding.statuses
         self.filters["label"].extra["choices"] = [(code, labels.title(code)) for code in labels.classes()]
         for name, field in self.form.fields.items():
             field.widget.attrs["class"] = "form-control" if name == "q" else "form-select"
@@ -75,6 +76,12 @@ class WorklistFilter(django_filters.FilterSet):
 
     def in_tab(self, queryset: CaseQuerySet, name: str, value: str) -> CaseQuerySet:
         return queryset.filter(status=Case.Status.SIGNED) if value == Tab.SIGNED else queryset
+
+    def with_ai_status(self, queryset: CaseQuerySet, name: str, value: str) -> CaseQuerySet:
+        return self.blinding.with_status(queryset, value)
+
+    def with_ai_label(self, queryset: CaseQuerySet, name: str, value: str) -> CaseQuerySet:
+        return self.blinding.with_label(queryset, value)
 
     def found(self, queryset: CaseQuerySet, name: str, value: str) -> CaseQuerySet:
         """Every word is part of a name, or begins a number; one of less than three letters begins a name."""

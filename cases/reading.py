@@ -8,6 +8,7 @@ from django.db import connection, transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from cases.blinding import reads_blind
 from cases.labels import OTHER, read_labels
 from cases.models import Case, Review
 from cases.services import InvalidDetails
@@ -97,27 +98,40 @@ def release_case(*, case: Case, actor, reason: str = "", request=None) -> Case:
 
 
 @transaction.atomic
-def save_review(*, case: Case, reader, first_impression="", final_label="", findings="", request=None) -> Review:
-    """Keeps what the reader has typed so far, claiming the case if it is free.
+def save_review(
+    *,
+    case: Case,
+    reader,
+    first_impression: str = "",
+    final_label: str | None = None,
+    findings: str | None = None,
+    request=None,
+) -> Review:
+    """Keeps what the reader has typed so far, claiming the case if it is free; None leaves a field as it was.
 
-    The first impression is written once: a later one does not replace it.
+    The first impression is written once: a later one does not replace it. It shows the AI's reading to its reader.
 
     Raises:
         InvalidDetails: A label that is neither a class of the case's models nor one of the reader's own answers.
         ClaimedByAnother, AlreadySigned: See ``claim_case``.
     """
-    claim_case(case=case, reader=reader, request=request)
-    known = {"", *read_labels(case)}
+    case = claim_case(case=case, reader=reader, request=request)
+    known = {None, "", *read_labels(case)}
     if not {first_impression, final_label} <= known:
         raise InvalidDetails("This label is not one that the case can have.", remedy="Choose one of those offered.")
     review, _ = Review.objects.get_or_create(case_id=case.pk, reader=reader, signed_at=None)
-    if first_impression and not review.first_impression:
+    commits = bool(first_impression and not review.first_impression)
+    if commits:
         review.first_impression = first_impression
         review.first_impression_at = timezone.now()
-    review.final_label = final_label
-    review.findings = findings
+        review.was_blind = reads_blind(reader, case)
+    if final_label is not None:
+        review.final_label = final_label
+    if findings is not None:
+        review.findings = findings
     review.save()
-    record(Event.REVIEWED_CASE, actor=reader, obj=case, request=request)
+    detail = "first impression" if commits else ""
+    record(Event.REVIEWED_CASE, actor=reader, obj=case, request=request, detail=detail)
     return review
 
 

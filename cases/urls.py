@@ -12,6 +12,7 @@ urlpatterns = [
     path("cases/<uuid:uid>/", views.CaseView.as_view(), name="case"),
     path("cases/<uuid:uid>/claim/", views.ClaimView.as_view(), name="claim"),
     path("cases/<uuid:uid>/release/", views.ReleaseView.as_view(), name="release"),
+    path("cases/<uuid:uid>/first-impression/", views.FirstImpressionView.as_view(), name="first-impression"),
     path("cases/<uuid:uid>/review/", views.ReviewView.as_view(), name="review"),
     path("cases/<uuid:uid>/sign/", views.SignView.as_view(), name="sign"),
     path("cases/<uuid:uid>/lab-results/", views.AddLabResultView.as_view(), name="lab-result-add"),

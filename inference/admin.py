@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from django.contrib import admin, messages
 
+from cases.blinding import blinding_of
 from inference.activation import activate_pipeline
 from inference.models import (
     Heatmap,
@@ -71,6 +72,9 @@ class RunAdmin(ClinicalAdmin):
     inlines = [StatusChangeInline]
     actions = ["retry"]
 
+    def get_queryset(self, request):
+        return super().get_queryset(request).shown_to(blinding_of(request.user))
+
     def has_retry_permission(self, request) -> bool:
         return request.user.has_perm(Action.RETRY_RUN)
 
@@ -90,3 +94,6 @@ class RunAdmin(ClinicalAdmin):
 @admin.register(Heatmap)
 class HeatmapAdmin(ClinicalAdmin):
     list_display = ["uid", "label", "is_usable"]
+
+    def get_queryset(self, request):
+        return super().get_queryset(request).shown_to(blinding_of(request.user))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from cases import labels
+from cases.blinding import Blinding
 from cases.models import Radiograph
 from inference.models import ClassProbability, Heatmap, MemberOutput, Pipeline, Prediction, Run
 from inference.overlay import legend
@@ -36,10 +37,16 @@ class ClassRow:
 
 @dataclass(frozen=True)
 class Results:
-    """The run that stands for a radiograph, with what it concluded; ``run`` is None where the AI is off."""
+    """The run that stands for a radiograph, with what it concluded.
+
+    ``run`` is None where the AI is off, and where the conclusion waits for the reader's first impression: a template
+    cannot show what it does not have.
+    """
 
     radiograph: Radiograph
     run: Run | None
+    is_blind: bool = False  # a reading, if one is there or comes, is shown only after the reader's first impression
+    is_withheld: bool = False  # and it is there
     headline: str = ""
     doubt: str = ""
     probabilities: list[ClassProbability] = field(default_factory=list)
@@ -58,11 +65,14 @@ class Results:
         return legend()
 
 
-def results_of(radiograph: Radiograph) -> Results:
-    """What stands for the radiograph: the first of ``RunQuerySet.decisive_first``."""
+def results_of(radiograph: Radiograph, blinding: Blinding) -> Results:
+    """What stands for the radiograph, the first of ``RunQuerySet.decisive_first``, as far as it may be shown."""
     run = Run.objects.with_results().filter(radiograph=radiograph).decisive_first().first()
+    is_blind = blinding.hides(radiograph.case)
+    if is_blind and run is not None and run.has_concluded:
+        return Results(radiograph, None, is_blind=True, is_withheld=True)
     if run is None or run.prediction is None:
-        return Results(radiograph, run)
+        return Results(radiograph, run, is_blind=is_blind)
     prediction = run.prediction
     members = list(prediction.members.all())
     rows = _member_rows(members)

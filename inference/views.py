@@ -5,6 +5,7 @@ from django.urls import reverse
 from django.views import View
 from django.views.generic import DetailView, ListView
 
+from cases.blinding import blinding_of
 from cases.models import Radiograph
 from inference.cards import render_card
 from inference.media import heatmap_response
@@ -24,8 +25,8 @@ class ResultsView(View):
     def get(self, request, uid):
         visible = Radiograph.objects.visible_to(request.user).select_related("case__facility")
         radiograph = get_object_or_404(visible, uid=uid)
-        results = results_of(radiograph)
-        if results.is_final:
+        results = results_of(radiograph, blinding_of(request.user))
+        if results.is_final and not results.is_withheld:
             record(Event.VIEWED_PREDICTION, actor=request.user, obj=radiograph, request=request)
         return render(request, "inference/_results_update.html", {"results": results})
 

@@ -7,7 +7,7 @@ that answers somebody it should not, fails here.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
 from uuid import UUID
@@ -20,35 +20,18 @@ from django.contrib.contenttypes.models import ContentType
 from django.core.management import call_command
 from django.db import models, transaction
 from django.test import Client
-from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.urls import reverse
 
 from cases.models import Case
 from cases.tests.factories import FacilityFactory, UserFactory
 from portal.accounts.access import ROLE_ACTIONS, ROUTES, Action, Anyone, Role, rule_for
 from portal.accounts.models import User
 from portal.audit.models import AuditEvent
-from tests.world import Route, World
+from tests.world import ADMIN, OUR_OWN, UNNAMED, Route, World
 
 pytestmark = pytest.mark.django_db
 NOBODY = "nobody"
 
-
-def walk(patterns, namespaces=(), parameters=()) -> Iterator[Route]:
-    for pattern in patterns:
-        own = (*parameters, *pattern.pattern.regex.groupindex)
-        if isinstance(pattern, URLResolver):
-            inner = (*namespaces, pattern.namespace) if pattern.namespace else namespaces
-            yield from walk(pattern.url_patterns, inner, own)
-        elif isinstance(pattern, URLPattern) and pattern.name:
-            yield Route(":".join((*namespaces, pattern.name)), own)
-        else:
-            yield Route(":".join((*namespaces, "*")), own)
-
-
-ALL = sorted(set(walk(get_resolver().url_patterns)), key=str)
-UNNAMED = [route for route in ALL if route.name.endswith("*")]
-ADMIN = [route for route in ALL if route.name.startswith("admin:") and route not in UNNAMED]
-OUR_OWN = [route for route in ALL if route not in ADMIN and route not in UNNAMED]
 
 OF_NO_FACILITY = {"inference:model", "api:model-detail"}  # model versions judge everywhere
 

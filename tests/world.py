@@ -1,17 +1,20 @@
-"""One facility in which every route of the portal has something to show."""
+"""The portal's routes, and one facility in which every one of them has something to show."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from django.urls import reverse
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from knox.models import get_token_model
 
-from cases.models import Batch, Case
+from cases.models import Batch, BatchItem, Case
 from cases.tests.factories import FacilityFactory, RadiographFactory, UserFactory
 from inference.models import Heatmap
-from inference.tests.factories import succeeded_run
+from inference.outcomes import Doubt
+from inference.services import record_prediction
+from inference.tests.factories import RunFactory, claimed, judgement
 from portal.accounts.access import Role
 from portal.accounts.models import Facility, User
 
@@ -25,9 +28,26 @@ class Route:
         return self.name
 
 
+def _walk(patterns, namespaces=(), parameters=()) -> Iterator[Route]:
+    for pattern in patterns:
+        own = (*parameters, *pattern.pattern.regex.groupindex)
+        if isinstance(pattern, URLResolver):
+            inner = (*namespaces, pattern.namespace) if pattern.namespace else namespaces
+            yield from _walk(pattern.url_patterns, inner, own)
+        elif isinstance(pattern, URLPattern) and pattern.name:
+            yield Route(":".join((*namespaces, pattern.name)), own)
+        else:
+            yield Route(":".join((*namespaces, "*")), own)
+
+
+ALL = sorted(set(_walk(get_resolver().url_patterns)), key=str)
+UNNAMED = [route for route in ALL if route.name.endswith("*")]
+ADMIN = [route for route in ALL if route.name.startswith("admin:") and route not in UNNAMED]
+OUR_OWN = [route for route in ALL if route not in ADMIN and route not in UNNAMED]
+
 # Which object stands in the address; "" for the routes whose addresses name none.
 OBJECTS = {
-    "case": r"^cases:(case|claim|release|review|sign|lab-result-add)$|^api:case-",
+    "case": r"^cases:(case|claim|release|first-impression|review|sign|lab-result-add)$|^api:case-",
     "radiograph": r"^cases:radiograph-|^inference:results$|^api:radiograph-",
     "patient": r"^api:patient-",
     "batch": r"^api:batch-",
@@ -38,10 +58,13 @@ OBJECTS = {
 
 
 class World:
-    """One facility with a case that has everything, and users of every role."""
+    """One facility with a case that has everything, and users of every role.
 
-    def __init__(self) -> None:
-        self.facility: Facility = FacilityFactory()
+    Its readers see the AI's reading at once; with ``blind`` they read blind, and the run still waits for a worker.
+    """
+
+    def __init__(self, *, blind: bool = False) -> None:
+        self.facility: Facility = FacilityFactory(blind_first_read=blind)
         self.users = {
             role: UserFactory(role=role, facility=None if role == Role.ADMINISTRATOR else self.facility)
             for role in Role
@@ -49,10 +72,18 @@ class World:
         self.radiograph = RadiographFactory(case__patient__facility=self.facility)
         self.case: Case = self.radiograph.case
         self.patient = self.case.patient
-        self.run = succeeded_run(radiograph=self.radiograph)
-        self.heatmap = Heatmap.objects.filter(is_usable=True).first()
+        self.run = RunFactory(radiograph=self.radiograph)
+        if not blind:
+            self.conclude()
         self.version = self.run.pipeline.members.get()
         self.batch = Batch.objects.create(facility=self.facility, submitted_by=self.users[Role.SUBMITTER])
+        BatchItem.objects.create(batch=self.batch, position=0, outcome="accepted", radiograph=self.radiograph)
+
+    def conclude(self, probabilities=(0.7, 0.2, 0.1), *, doubt: Doubt = Doubt.NONE) -> None:
+        """Lets the run end with a prediction."""
+        self.run = claimed(self.run)
+        record_prediction(self.run, judgement(self.run, probabilities, doubt=doubt))
+        self.heatmap = Heatmap.objects.filter(is_usable=True).first()
 
     def object_of(self, route: Route) -> str:
         return next((name for name, pattern in OBJECTS.items() if re.search(pattern, route.name)), "")

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import django_filters
 
-from cases.models import AiStatus, Case, Patient, Priority
+from cases.blinding import SHOWN_STATUSES, blinding_of
+from cases.models import Case, Patient, Priority
+from cases.models.cases import CaseQuerySet
 from portal.filters import MomentFilter
 
 
@@ -16,7 +18,9 @@ class PatientFilter(django_filters.FilterSet):
 
 class CaseFilter(django_filters.FilterSet):
     status = django_filters.ChoiceFilter(choices=Case.Status.choices)
-    ai_status = django_filters.ChoiceFilter(choices=AiStatus.choices)
+    ai_status = django_filters.ChoiceFilter(
+        method="with_ai_status", choices=SHOWN_STATUSES, help_text="As the case is shown to you."
+    )
     priority = django_filters.TypedChoiceFilter(
         choices=[(priority.name.lower(), priority.label) for priority in Priority],
         coerce=lambda name: Priority[name.upper()],
@@ -29,3 +33,6 @@ class CaseFilter(django_filters.FilterSet):
     class Meta:
         model = Case
         fields: list[str] = []
+
+    def with_ai_status(self, cases: CaseQuerySet, name: str, value: str) -> CaseQuerySet:
+        return blinding_of(self.request.user).with_status(cases, value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from cases.blinding import SHOWN_STATUSES, ShownAi
 from cases.models import Batch, BatchItem, Case, LabResult, Patient, Priority, Radiograph, Review
 from portal.serializers import ProblemSerializer, address_of, label_of
 
@@ -79,7 +80,12 @@ class CaseSerializer(serializers.ModelSerializer):
     priority_label = label_of("priority")
     status_label = label_of("status")
     claimed_by = serializers.CharField(source="claimed_by.username", read_only=True, allow_null=True, default=None)
-    ai_status_label = label_of("ai_status")
+    ai_status = serializers.SerializerMethodField(
+        help_text="withheld: there is a reading, and it waits for your first impression."
+    )
+    ai_status_label = serializers.SerializerMethodField()
+    ai_label = serializers.SerializerMethodField()
+    ai_probability = serializers.SerializerMethodField()
     images_url = address_of("api:case-images")
 
     class Meta:
@@ -105,6 +111,22 @@ class CaseSerializer(serializers.ModelSerializer):
             "images_url",
         ]
         read_only_fields = fields
+
+    def shown(self, case: Case) -> ShownAi:
+        return self.context["blinding"].shows(case)
+
+    @extend_schema_field(serializers.ChoiceField(SHOWN_STATUSES))
+    def get_ai_status(self, case: Case) -> str:
+        return self.shown(case).status
+
+    def get_ai_status_label(self, case: Case) -> str:
+        return self.shown(case).status_label
+
+    def get_ai_label(self, case: Case) -> str:
+        return self.shown(case).label
+
+    def get_ai_probability(self, case: Case) -> float | None:
+        return self.shown(case).probability
 
 
 class RadiographSerializer(serializers.ModelSerializer):
@@ -155,6 +177,7 @@ class SignedReviewSerializer(serializers.ModelSerializer):
             "first_impression",
             "first_impression_label",
             "first_impression_at",
+            "was_blind",
             "final_label",
             "final_label_label",
             "findings",

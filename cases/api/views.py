@@ -161,7 +161,7 @@ class CaseListView(FacilityScopedView, generics.ListAPIView):
         case, created = services.open_case(
             patient=self.patient(said), details=requests.case_details(said), actor=request.user, request=request
         )
-        body = CaseSerializer(case, context={"request": request}).data
+        body = self.get_serializer(case).data
         return Response(body, status=created_or_found(created), headers=location(body["url"]))
 
     def patient(self, said: dict) -> Patient | services.PatientDetails:

@@ -90,7 +90,11 @@ class Case(models.Model):
     objects = CaseQuerySet.as_manager()
 
     class Meta:
-        permissions = [("review_case", "Can review cases"), ("take_over_case", "Can take over a claimed case")]
+        permissions = [
+            ("review_case", "Can review cases"),
+            ("take_over_case", "Can take over a claimed case"),
+            ("compare_reads", "Can see how often readers change their first impression"),
+        ]
         # A page reads its rows off one of these, whatever its tab and order, and never sorts what it does not show.
         # Nearly all cases end signed, so what awaits review has indexes that stay small.
         indexes = [

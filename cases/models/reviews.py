@@ -27,6 +27,9 @@ class Review(models.Model):
     reader = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="reviews")
     first_impression = models.CharField(max_length=40, blank=True)
     first_impression_at = models.DateTimeField(null=True)
+    was_blind = models.BooleanField(
+        default=False, help_text="The first impression was given before its reader could know the AI's conclusions."
+    )
     final_label = models.CharField(max_length=40, blank=True)
     findings = models.TextField(blank=True, max_length=10_000)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -49,6 +52,9 @@ class Review(models.Model):
                 condition=Q(first_impression="", first_impression_at__isnull=True)
                 | ~Q(first_impression="") & Q(first_impression_at__isnull=False),
                 name="review_first_impression_is_dated",
+            ),
+            models.CheckConstraint(
+                condition=Q(was_blind=False) | ~Q(first_impression=""), name="review_blind_has_a_first_impression"
             ),
             models.CheckConstraint(
                 condition=Q(signed_at__isnull=True) | ~Q(final_label=""), name="review_signed_has_a_label"

@@ -14,7 +14,16 @@ from portal.accounts.models import Facility, User
 
 @pytest.fixture
 def facility(db) -> Facility:
-    return FacilityFactory(name="St. Roch Hospital")
+    """Its readers see the AI's reading at once; what is hidden from blind readers is tested by itself."""
+    return FacilityFactory(name="St. Roch Hospital", blind_first_read=False)
+
+
+@pytest.fixture
+def blind_facility(facility) -> Facility:
+    """The same one, with blind first reads."""
+    facility.blind_first_read = True
+    facility.save()
+    return facility
 
 
 @pytest.fixture

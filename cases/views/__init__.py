@@ -1,6 +1,14 @@
 from cases.views.media import RadiographOriginalView, RadiographPreviewView
 from cases.views.page import CaseView
-from cases.views.reading import AddLabResultView, ClaimNextView, ClaimView, ReleaseView, ReviewView, SignView
+from cases.views.reading import (
+    AddLabResultView,
+    ClaimNextView,
+    ClaimView,
+    FirstImpressionView,
+    ReleaseView,
+    ReviewView,
+    SignView,
+)
 from cases.views.upload import UploadView
 from cases.views.worklist import WorklistView
 
@@ -9,6 +17,7 @@ __all__ = [
     "CaseView",
     "ClaimNextView",
     "ClaimView",
+    "FirstImpressionView",
     "RadiographOriginalView",
     "RadiographPreviewView",
     "ReleaseView",

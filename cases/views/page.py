@@ -49,9 +49,17 @@ def render_case(
         problem: A refusal to show at the top.
         status: HTTP status of the page.
     """
+    context = case_context(request, case, review_form=review_form, lab_form=lab_form)
+    return render(request, "cases/case.html", context | {"problem": problem}, status=status)
+
+
+def case_context(
+    request, case: Case, *, review_form: ReviewForm | None = None, lab_form: LabResultForm | None = None
+) -> dict:
+    """What the page and its parts show."""
     radiographs = list(case.radiographs.all())
     signed, draft = _reviews(case, request.user)
-    context = {
+    return {
         "case": case,
         "patient": case.patient,
         "radiographs": radiographs,
@@ -64,9 +72,7 @@ def render_case(
         "lab_results": list(case.patient.lab_results.all()),
         "prior_cases": _other_cases(case),
         "history": list(case.status_changes.select_related("actor")),
-        "problem": problem,
     }
-    return render(request, "cases/case.html", context, status=status)
 
 
 def case_url(request, case: Case) -> str:

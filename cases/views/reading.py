@@ -9,7 +9,7 @@ from django.views import View
 from cases import labels, reading, services
 from cases.forms import LabResultForm, ReviewForm
 from cases.models import Case
-from cases.views.page import case_url, render_case, visible_case
+from cases.views.page import case_context, case_url, render_case, visible_case
 from portal.errors import DomainError
 
 
@@ -53,6 +53,39 @@ class ReleaseView(View):
             return render_case(request, visible_case(request.user, uid), problem=error, status=error.status)
         messages.success(request, "The case is back in the queue. What you wrote is kept as your draft.")
         return redirect("cases:worklist")
+
+
+class FirstImpressionView(View):
+    """Commits the first impression with one click, and keeps what is typed so far.
+
+    A script gets the parts of the page that change, and the AI's reading with them; without one the page comes again.
+    """
+
+    def post(self, request, uid):
+        case = visible_case(request.user, uid)
+        form = ReviewForm(request.POST, case=case)
+        has_text = "findings" in request.POST
+        try:
+            self._commit(case, form, has_text)
+        except DomainError as error:
+            if request.htmx:
+                context = case_context(request, visible_case(request.user, uid)) | {"refusal": error}
+                return render(request, "cases/_first_impression.html", context, status=error.status)
+            if has_text:
+                return _typed_text_kept(request, case, form, error)
+            return render_case(request, visible_case(request.user, uid), problem=error, status=error.status)
+        if request.htmx:
+            context = case_context(request, visible_case(request.user, uid))
+            return render(request, "cases/_first_impression_given.html", context)
+        return redirect(case_url(request, case))
+
+    def _commit(self, case: Case, form: ReviewForm, has_text: bool) -> None:
+        if not form.is_valid():
+            raise services.InvalidDetails("This read cannot be kept as it is.", remedy=_first_error(form))
+        if not form.cleaned_data["first_impression"]:
+            raise services.InvalidDetails("The first impression is missing.", remedy="Choose one of those offered.")
+        kept = form.cleaned_data if has_text else {"first_impression": form.cleaned_data["first_impression"]}
+        reading.save_review(case=case, reader=self.request.user, request=self.request, **kept)
 
 
 class ReviewView(View):
@@ -106,6 +139,10 @@ class AddLabResultView(View):
             return render_case(request, case, lab_form=form, status=error.status)
         messages.success(request, "Lab result added.")
         return redirect(case_url(request, case))
+
+
+def _first_error(form: ReviewForm) -> str:
+    return next(str(error) for errors in form.errors.values() for error in errors)
 
 
 def _typed_text_kept(request, case: Case, form: ReviewForm, error: DomainError):

@@ -7,6 +7,7 @@ from django.utils import timezone
 from django.views.generic import TemplateView
 from django_htmx.middleware import HtmxDetails
 
+from cases.blinding import blinding_of
 from cases.filters import Tab, WorklistFilter
 from cases.models import Case
 from cases.worklist import SORTS, page_of
@@ -44,7 +45,8 @@ class WorklistView(TemplateView):
     def get_context_data(self, **kwargs):
         user, query = self.request.user, self.request.GET
         visible = Case.objects.visible_to(user).for_worklist()
-        filters = WorklistFilter(query, queryset=visible, request=self.request)
+        blinding = blinding_of(user)
+        filters = WorklistFilter(query, queryset=visible, request=self.request, blinding=blinding)
         sort = query.get("sort", "")
         sort = sort if sort in SORTS else ""
         page = page_of(*filters.parts, sort=SORTS[sort], cursor=query.get("at", ""))
@@ -56,6 +58,7 @@ class WorklistView(TemplateView):
             sorts=[(code, option.title) for code, option in SORTS.items()],
             sort=sort,
             page=page,
+            rows=[(case, blinding.shows(case)) for case in page.cases],
             query_here=_query(query, at=query.get("at", "")),
             query_first=_query(query, at=""),
             query_previous=_query(query, at=page.previous) if page.previous else "",

@@ -254,7 +254,7 @@ class ItemRunSerializer(serializers.ModelSerializer):
 class FollowedItemSerializer(ItemSerializer):
     """Needs the ``BatchProgress`` in its context."""
 
-    run = serializers.SerializerMethodField(help_text="Null where the AI is off.")
+    run = serializers.SerializerMethodField(help_text="Null where the AI is off or the conclusion is withheld.")
 
     class Meta(ItemSerializer.Meta):
         fields = [*ItemSerializer.Meta.fields, "run"]
@@ -274,7 +274,8 @@ class BatchDetailSerializer(BatchSerializer):
         child=serializers.IntegerField(min_value=0),
         read_only=True,
         help_text="Items by status of their run (queued, running, succeeded, refused, failed), by `rejected` where the "
-        "image was not accepted, and by `no_run` where the AI is off.",
+        "image was not accepted, by `no_run` where the AI is off, and by `withheld` where a conclusion waits for "
+        "your first impression.",
     )
     items = FollowedItemSerializer(many=True, read_only=True)
 

@@ -30,15 +30,28 @@ from portal.schema import PNG, conflict
 
 class CaseDetailView(FacilityScopedView, generics.RetrieveAPIView):
     serializer_class = CaseDetailSerializer
-    queryset = Case.objects.select_related("facility", "patient", "claimed_by").prefetch_related(
-        Prefetch("radiographs__runs", Run.objects.with_results().select_related("radiograph__case")),
-        "radiographs__case",
-        Prefetch("reviews", Review.objects.signed().select_related("reader"), to_attr="signed_reviews"),
-    )
+    queryset = Case.objects.select_related("facility", "patient", "claimed_by")
+
+    def get_queryset(self):
+        runs = Run.objects.with_results().select_related("radiograph__case").shown_to(self.blinding)
+        reads = Review.objects.signed().select_related("reader")
+        return (
+            super()
+            .get_queryset()
+            .prefetch_related(
+                Prefetch("radiographs__runs", runs),
+                "radiographs__case",
+                Prefetch("reviews", reads, to_attr="signed_reviews"),
+            )
+        )
 
     @extend_schema(summary="Read a case with everything known of it", operation_id="cases_retrieve")
     def get(self, request, uid):
-        """Radiographs with their runs and predictions, and the signed read. Drafts of readers are not shown."""
+        """Radiographs with their runs and predictions, and the signed read. Drafts of readers are not shown.
+
+        To a reader who has given no first impression yet, `ai_status` is `withheld` and runs with a conclusion are not
+        there.
+        """
         case = self.get_object()
         record(Event.VIEWED_CASE, actor=request.user, obj=case, request=request)
         return Response(self.get_serializer(case).data)
@@ -53,7 +66,7 @@ class BatchDetailView(FacilityScopedView):
         """Poll it until `is_finished`; every few seconds is often enough."""
         batch = self.get_object()
         record(Event.VIEWED_BATCH, actor=request.user, obj=batch, request=request)
-        progress = progress_of(batch)
+        progress = progress_of(batch, self.blinding)
         context = {**self.get_serializer_context(), "progress": progress}
         return Response(BatchDetailSerializer(progress, context=context).data)
 
@@ -63,9 +76,12 @@ class RunListView(FacilityScopedView, generics.ListAPIView):
     filterset_class = RunFilter
     queryset = Run.objects.select_related("radiograph__case", "pipeline", "prediction", "refusal")
 
+    def get_queryset(self):
+        return super().get_queryset().shown_to(self.blinding)
+
     @extend_schema(summary="List runs", operation_id="runs_list")
     def get(self, request):
-        """Newest first, with their conclusions in short."""
+        """Newest first, with their conclusions in short; without those that wait for your first impression."""
         record(Event.LISTED_RUNS, actor=request.user, request=request)
         return self.list(request)
 
@@ -78,6 +94,8 @@ class RunDetailView(FacilityScopedView, generics.RetrieveAPIView):
     def get(self, request, uid):
         """A run ends `succeeded` with a prediction, `refused` with a refusal, or `failed` with a reason."""
         run = self.get_object()
+        if run.has_concluded:
+            self.blinding.check(run.radiograph.case)
         record(Event.VIEWED_PREDICTION, actor=request.user, obj=run, request=request)
         return Response(self.get_serializer(run).data)
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import uuid
+from typing import Self
 
 from django.db import models
 from django.db.models import Q
 
+from cases.blinding import Blinding
+from cases.models import Case
 from cases.models.scoping import FacilityScopedQuerySet
 from inference.models.versions import ModelVersion
 from inference.outcomes import Doubt
+from portal.accounts.models import Facility
 
 
 class Refusal(models.Model):
@@ -136,6 +140,11 @@ class ClassProbability(models.Model):
 class HeatmapQuerySet(FacilityScopedQuerySet):
     facility_lookup = "member__prediction__run__radiograph__case__facility"
 
+    def shown_to(self, blinding: Blinding) -> Self:
+        if not blinding.is_blinded:
+            return self
+        return self.filter(blinding.lifted("member__prediction__run__radiograph__case__"))
+
 
 class Heatmap(models.Model):
     """A Grad-CAM map of one member for one class; without positive evidence there is no usable map and no file."""
@@ -164,5 +173,9 @@ class Heatmap(models.Model):
         return f"Heatmap {self.uid}"
 
     @property
-    def facility(self):
-        return self.member.prediction.run.facility
+    def case(self) -> Case:
+        return self.member.prediction.run.radiograph.case
+
+    @property
+    def facility(self) -> Facility:
+        return self.case.facility

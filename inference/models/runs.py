@@ -9,6 +9,7 @@ from django.db.models import Prefetch, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from cases.blinding import Blinding
 from cases.models import Radiograph
 from cases.models.scoping import FacilityScopedQuerySet
 from inference.models.results import MemberOutput, Prediction, Refusal
@@ -46,6 +47,12 @@ class RunQuerySet(FacilityScopedQuerySet):
             decisive.setdefault(run.radiograph_id, run)
         return decisive
 
+    def shown_to(self, blinding: Blinding) -> Self:
+        """Without the runs whose conclusion a reader may not know yet."""
+        if not blinding.is_blinded:
+            return self
+        return self.filter(blinding.lifted("radiograph__case__") | ~Q(status__in=Run.CONCLUDED))
+
     def with_results(self) -> Self:
         """With all that a case page or the API shows of a run."""
         members = MemberOutput.objects.select_related("model_version__network")
@@ -70,6 +77,7 @@ class Run(models.Model):
         REFUSED = "refused", "Not eligible"
         FAILED = "failed", "Failed"
 
+    CONCLUDED = frozenset({Status.SUCCEEDED, Status.REFUSED})
     TRANSITIONS = {
         Status.QUEUED: {Status.RUNNING},
         Status.RUNNING: {Status.QUEUED, Status.SUCCEEDED, Status.REFUSED, Status.FAILED},
@@ -139,6 +147,11 @@ class Run(models.Model):
     @property
     def is_final(self) -> bool:
         return self.status not in {Run.Status.QUEUED, Run.Status.RUNNING}
+
+    @property
+    def has_concluded(self) -> bool:
+        """It says something of the image, if only that the models should not judge it."""
+        return self.status in Run.CONCLUDED
 
     @property
     def duration_seconds(self) -> float | None:

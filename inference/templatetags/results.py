@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from django import template
 
+from cases.blinding import blinding_of
 from inference import presentation
 
 register = template.Library()
 
 
-@register.simple_tag
-def results_of(radiograph) -> presentation.Results:
-    return presentation.results_of(radiograph)
+@register.simple_tag(takes_context=True)
+def results_of(context, radiograph) -> presentation.Results:
+    """What the page's user may see of it."""
+    return presentation.results_of(radiograph, blinding_of(context["user"]))

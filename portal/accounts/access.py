@@ -89,6 +89,7 @@ ROUTES: dict[str, Rules] = {
     "cases:case": Action.VIEW_CASE,
     "cases:claim": Action.REVIEW_CASE,
     "cases:release": Action.REVIEW_CASE,
+    "cases:first-impression": Action.REVIEW_CASE,
     "cases:review": Action.REVIEW_CASE,
     "cases:sign": Action.REVIEW_CASE,
     "cases:upload": Action.ADD_CASE,

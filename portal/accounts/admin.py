@@ -3,15 +3,21 @@ from __future__ import annotations
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm
+from django.utils import timezone
 
 from portal.accounts.models import Facility, User
 
 
 @admin.register(Facility)
 class FacilityAdmin(admin.ModelAdmin):
-    list_display = ["name", "is_active", "created_at"]
-    readonly_fields = ["uid", "created_at"]
+    list_display = ["name", "blind_first_read", "is_active", "created_at"]
+    readonly_fields = ["uid", "blind_since", "created_at"]
     search_fields = ["name"]
+
+    def save_model(self, request, obj, form, change):
+        if "blind_first_read" in form.changed_data:
+            obj.blind_since = timezone.now()  # what readers saw before that was not hidden from them
+        super().save_model(request, obj, form, change)
 
 
 @admin.register(User)

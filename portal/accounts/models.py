@@ -6,6 +6,7 @@ from typing import ClassVar
 from django.contrib.auth.models import AbstractUser, UserManager
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 
 from portal.accounts.access import Action, Role
 
@@ -16,6 +17,10 @@ class Facility(models.Model):
     uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     name = models.CharField(max_length=120, unique=True)
     is_active = models.BooleanField(default=True)
+    blind_first_read = models.BooleanField(
+        default=True, help_text="Readers see the AI's reading of a case only after their own first impression of it."
+    )
+    blind_since = models.DateTimeField("blind since", default=timezone.now, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

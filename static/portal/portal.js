@@ -14,6 +14,12 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   document.getElementById("signed-out").hidden = false;
 });
 
+// A refusal is shown where the answer would have come.
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const { xhr, target } = event.detail;
+  if ([400, 409].includes(xhr.status) && target.matches("[data-swap-refusals]")) event.detail.shouldSwap = true;
+});
+
 // A menu closes when the user turns elsewhere.
 document.addEventListener("click", (event) => {
   for (const menu of document.querySelectorAll("details[data-menu][open]")) {

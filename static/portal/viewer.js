@@ -196,5 +196,8 @@ if (root) {
       "]": () => heatmap.fade(10),
     };
     keys[event.key.toLowerCase()]?.();
+    if (/^[1-9]$/.test(event.key) && !event.repeat) {
+      document.querySelector(`[data-impression-key="${event.key}"]`)?.click();
+    }
   });
 }

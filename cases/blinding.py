@@ -1,0 +1,108 @@
+"""The blind first read: nothing that the AI concluded reaches a reader before that reader's own first impression.
+
+Conclusions are a class, "indeterminate" and a refusal, with all that belongs to them. That a run waits, works or has
+failed, or that the AI is off, tells nothing of the image, and everybody may know it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.db.models import Q
+
+from cases.models import AiStatus, Case, Review
+from cases.models.cases import CaseQuerySet
+from portal.accounts.access import Action
+from portal.errors import NotAllowed
+
+CONCLUSIONS = frozenset({AiStatus.READY, AiStatus.INDETERMINATE, AiStatus.REFUSED})
+WITHHELD = "withheld"
+"""Stands in place of each of them."""
+
+SHOWN_STATUSES = [*AiStatus.choices, (WITHHELD, "After your first impression")]
+
+
+class FirstImpressionNeeded(NotAllowed):
+    code = "first_impression_needed"
+    remedy = "Give it on the case page; the AI reading appears right after it."
+
+
+@dataclass(frozen=True)
+class ShownAi:
+    """What somebody may know of what the AI made of a case; ``status`` is one of ``SHOWN_STATUSES``."""
+
+    status: str
+    label: str = ""
+    probability: float | None = None
+
+    @property
+    def status_label(self) -> str:
+        return dict(SHOWN_STATUSES)[self.status]
+
+    @property
+    def tone(self) -> str:
+        return "secondary" if self.status == WITHHELD else AiStatus(self.status).tone
+
+
+@dataclass(frozen=True)
+class Blinding:
+    """The rule, for one user as things stand now: asked of a case in hand, or put into a query.
+
+    Attributes:
+        is_blinded: Whether this user reads blind at all.
+        committed: Primary keys of the unsigned cases of which the user has given a first impression.
+    """
+
+    is_blinded: bool = False
+    committed: frozenset[int] = frozenset()
+
+    def hides(self, case: Case) -> bool:
+        return self.is_blinded and case.status != Case.Status.SIGNED and case.pk not in self.committed
+
+    def lifted(self, case: str = "") -> Q:
+        """Rows whose case hides nothing from this blinded user; ``case`` is the lookup that leads there, with "__"."""
+        return Q((f"{case}status", Case.Status.SIGNED)) | Q((f"{case}pk__in", self.committed))
+
+    def shows(self, case: Case) -> ShownAi:
+        if case.ai in CONCLUSIONS and self.hides(case):
+            return ShownAi(WITHHELD)
+        return ShownAi(case.ai_status, case.ai_label, case.ai_probability)
+
+    def check(self, case: Case) -> None:
+        """Raises FirstImpressionNeeded where the AI's conclusions are hidden."""
+        if self.hides(case):
+            raise FirstImpressionNeeded("The AI reading of this case waits for your first impression.")
+
+    @property
+    def statuses(self) -> list[tuple[str, str]]:
+        """What can stand in this user's list."""
+        return SHOWN_STATUSES if self.is_blinded else AiStatus.choices
+
+    def with_status(self, cases: CaseQuerySet, status: str) -> CaseQuerySet:
+        """Those of the cases that are shown with this status: a search must not tell what the row does not."""
+        if status == WITHHELD:
+            hidden = cases.filter(ai_status__in=CONCLUSIONS).exclude(self.lifted())
+            return hidden if self.is_blinded else cases.none()
+        cases = cases.filter(ai_status=status)
+        return cases.filter(self.lifted()) if self.is_blinded and status in CONCLUSIONS else cases
+
+    def with_label(self, cases: CaseQuerySet, label: str) -> CaseQuerySet:
+        """Those of the cases that are shown with this class."""
+        return self.with_status(cases, AiStatus.READY).filter(ai_label=label)
+
+
+def blinding_of(user) -> Blinding:
+    """Readers read blind where their facility wants it; who may not review has nothing to be influenced in."""
+    if user.facility_id is None or not user.facility.blind_first_read or not user.has_perm(Action.REVIEW_CASE):
+        return Blinding()
+    given = Review.objects.filter(reader=user, signed_at=None).exclude(first_impression="")
+    unsigned = given.exclude(case__status=Case.Status.SIGNED)
+    return Blinding(is_blinded=True, committed=frozenset(unsigned.values_list("case_id", flat=True)))
+
+
+def reads_blind(user, case: Case) -> bool:
+    """Whether a first impression given now is a blind one: this reader can never have been shown the AI's conclusions.
+
+    While blind reading was off, lists showed them to everybody, so a case that was there then does not count.
+    """
+    return blinding_of(user).hides(case) and case.received_at >= user.facility.blind_since
