@@ -10,7 +10,8 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,14 @@ ROOT = Path(__file__).resolve().parents[1]
 ENTRY_POINT = ROOT / "docker" / "entrypoint.sh"
 HOST = "127.0.0.1"
 PATIENCE_SECONDS = 120  # how long a loaded machine may take; nothing waits this long unless it is broken
+
+
+def wait_until(condition: Callable[[], bool], what: str, *, every: float = 0.02) -> None:
+    """Look again and again, as another process makes it true."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, f"waited in vain for: {what}"
+        time.sleep(every)
 
 
 class Process:

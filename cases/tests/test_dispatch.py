@@ -8,7 +8,7 @@ import pytest
 from django.db import transaction
 
 from cases import dispatch
-from inference.tests.test_tasks import PATIENCE_SECONDS
+from tests.processes import PATIENCE_SECONDS
 
 
 @pytest.fixture

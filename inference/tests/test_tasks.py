@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -24,18 +24,10 @@ from cases.tests.factories import RadiographFactory
 from inference import services
 from inference.catalogue import register_shipped_models
 from inference.models import Prediction, Run
+from tests.processes import PATIENCE_SECONDS, wait_until
 
 IMAGES = 6  # enough arithmetic that the first worker is still at it when it is killed
 LEASE_SECONDS = 8
-PATIENCE_SECONDS = 90
-
-
-def wait_until(condition: Callable[[], bool], what: str, *, every: float = 0.02) -> None:
-    """Look again and again, as another process makes it true."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, f"waited in vain for: {what}"
-        time.sleep(every)
 
 
 @pytest.fixture

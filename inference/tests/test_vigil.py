@@ -9,8 +9,8 @@ from django.db.models.functions import Now
 from inference import services, vigil, worker
 from inference.models import Run
 from inference.tests.factories import PipelineFactory, RunFactory, claimed
-from inference.tests.test_tasks import PATIENCE_SECONDS, wait_until
 from inference.vigil import Heartbeat, watch_queue
+from tests.processes import PATIENCE_SECONDS, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
