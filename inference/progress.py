@@ -51,7 +51,7 @@ class BatchProgress:
         return self.runs.get(item.radiograph_id) if item.radiograph_id is not None else None
 
     def _withholds(self, run: Run, item: BatchItem) -> bool:
-        return run.has_concluded and self.blinding.hides(item.radiograph.case)
+        return run.has_concluded and item.radiograph is not None and self.blinding.hides(item.radiograph.case)
 
 
 def progress_of(batch: Batch, blinding: Blinding) -> BatchProgress:

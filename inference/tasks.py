@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 import time
+from typing import Any
 
 import billiard
 from celery import shared_task
@@ -19,7 +20,7 @@ from inference.vigil import departure, watch_queue
 logger = logging.getLogger(__name__)
 
 _GONE_SECONDS = 27  # after SIGTERM; the child has given back what it could not finish
-_loaded: billiard.synchronize.Event | None = None  # in a worker: set once its child can take a task
+_loaded: Any = None  # an event of billiard, which has no types; in a worker: set once its child can take a task
 
 
 @shared_task(name=WAKE_TASK)

@@ -160,7 +160,8 @@ def problem_response(request, body: dict, headers: Mapping[str, str] | None = No
     if body["status"] == 503:
         return HttpResponse(_page_without_database(body), status=503, headers=headers)
     response = render(request, "problem.html", {"problem": body}, status=body["status"])
-    response.headers.update(headers or {})
+    for name, value in (headers or {}).items():
+        response.headers[name] = value
     return response
 
 
