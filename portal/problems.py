@@ -18,7 +18,6 @@ from django.core.exceptions import (
 )
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpResponse, JsonResponse, UnreadablePostError
-from django.shortcuts import render
 from django.template.loader import render_to_string
 from rest_framework import exceptions
 from rest_framework.renderers import JSONRenderer
@@ -157,18 +156,10 @@ def problem_response(request, body: dict, headers: Mapping[str, str] | None = No
     """A problem outside REST framework: JSON for programs and scripts, a page elsewhere."""
     if request.path.startswith("/api/") or wants_json(request):
         return JsonResponse(body, status=body["status"], content_type=MEDIA_TYPE, headers=headers)
-    if body["status"] == 503:
-        return HttpResponse(_page_without_database(body), status=503, headers=headers)
-    response = render(request, "problem.html", {"problem": body}, status=body["status"])
-    for name, value in (headers or {}).items():
-        response.headers[name] = value
-    return response
-
-
-def _page_without_database(body: dict) -> str:
-    """The page as nobody in particular sees it: to know who asks would need the database that does not answer."""
     context = {"problem": body, "site_name": settings.SITE_NAME, "research_notice": settings.RESEARCH_NOTICE}
-    return render_to_string("problem.html", context)
+    # To know who asks would need the database that does not answer: then the page is nobody's in particular.
+    page = render_to_string("problem.html", context, request=None if body["status"] == 503 else request)
+    return HttpResponse(page, status=body["status"], headers=headers)
 
 
 class DomainErrorMiddleware:

@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from benchmarks.run import machine
+from reliability.processes import end_cleanly_on_signals
 from reliability.template import make_template
 from scripts import with_services
 from scripts.with_services import die_with_parent
@@ -35,6 +36,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=EVIDENCE)
     parser.add_argument("--keep", action="store_true", help="leave files and logs behind")
     asked = parser.parse_args()
+    end_cleanly_on_signals()
     with_services.locate()
     with with_services.temporary_folder() as folder:
         make_template(folder / "template")
@@ -45,22 +47,30 @@ def main() -> int:
             parser.error(f"there is no such row; there are {', '.join(ROWS)}")
         print(f"Seed {asked.seed}, scale {asked.scale:g}, rows {', '.join(keys)}.", flush=True)
 
-        def run(key: str) -> bool:
-            return _run(key, folder, asked)
+        running: list[subprocess.Popen] = []
 
-        with ThreadPoolExecutor(asked.lanes) as lanes:
+        def run(key: str) -> bool:
+            return _run(key, folder, asked, running)
+
+        lanes = ThreadPoolExecutor(asked.lanes)
+        try:
             passed = list(lanes.map(run, [key for key in keys if not ROWS[key].alone]))
-        passed += [run(key) for key in keys if ROWS[key].alone]
+            passed += [run(key) for key in keys if ROWS[key].alone]
+        finally:
+            for process in running:
+                process.terminate()
+            lanes.shutdown(cancel_futures=True)
     return not all(passed)
 
 
-def _run(key: str, folder: Path, asked: argparse.Namespace) -> bool:
+def _run(key: str, folder: Path, asked: argparse.Namespace, running: list[subprocess.Popen]) -> bool:
     """Runs one row and writes its entry. A row that breaks off entirely gets no entry and did not pass."""
     out = folder / f"{key}.json"
     command = [sys.executable, "-m", "reliability.row", key, "--template", folder / "template", "--out", out]
     command += ["--scale", str(asked.scale), "--seed", asked.seed, *(["--keep"] if asked.keep else [])]
-    process = subprocess.run(command, cwd=ROOT, preexec_fn=die_with_parent, check=False)
-    if process.returncode:
+    process = subprocess.Popen(command, cwd=ROOT, preexec_fn=die_with_parent)
+    running.append(process)
+    if process.wait():
         print(f"{key} broke off.", flush=True)
         return False
     entry = json.loads(out.read_text(encoding="utf-8"))

@@ -65,6 +65,11 @@ class Client:
         self.ledger = Ledger()
         self._lock = threading.Lock()
         self._local = threading.local()
+        self._closed = threading.Event()
+
+    def close(self) -> None:
+        """Give up whatever is still being sent."""
+        self._closed.set()
 
     def send(self, numbers: Sequence[int], draw: Callable[[int], bytes] = picture) -> None:
         """One request for these images, repeated until each of them is taken.
@@ -79,7 +84,7 @@ class Client:
             waiting = {number: content for number, content in waiting.items() if number not in taken}
             if not waiting:
                 return
-            if time.monotonic() > deadline:
+            if time.monotonic() > deadline or self._closed.is_set():
                 raise TimeoutError(f"{len(waiting)} images were not taken: {self.ledger.statuses()}")
             if answered:  # some were refused for now; the key would bring the same answer again
                 key = uuid.uuid4().hex

@@ -6,17 +6,24 @@ import os
 import resource
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from scripts.with_services import die_with_parent
+from scripts.with_services import STOP_SIGNALS, die_with_parent
 from tests.processes import ENTRY_POINT, ROOT
 
 _PAUSE_SECONDS = 0.2  # Docker's first pause before it starts a container again
 _PATIENCE_SECONDS = 180
+
+
+def end_cleanly_on_signals() -> None:
+    """So that a row that is stopped stops what it started, a worker that it has halted included."""
+    for number in STOP_SIGNALS:
+        signal.signal(number, lambda number, _frame: sys.exit(128 + number))
 
 
 class Kept:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 import django
 
+from reliability.processes import end_cleanly_on_signals
 from reliability.stack import Place, Setup, Stack
 
 if TYPE_CHECKING:
@@ -126,6 +127,7 @@ def main() -> None:
     parser.add_argument("--keep", action="store_true", help="leave files and logs behind")
     asked = parser.parse_args()
     faulthandler.register(signal.SIGUSR1)  # shows where a row waits
+    end_cleanly_on_signals()
     folder = Path(tempfile.mkdtemp(prefix=f"cxr-{asked.key.lower()}-"))
     folder.chmod(0o711)  # the account of PostgreSQL passes through
     try:

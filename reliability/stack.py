@@ -97,6 +97,7 @@ class Stack:
     def __enter__(self) -> Stack:
         self.closing.callback(self.postgres.close)
         self.closing.callback(self.redis.close)
+        self.closing.callback(self.client.close)
         draw_bases()
         self.postgres.start()
         self.redis.start()

@@ -30,9 +30,10 @@ def storage(monkeypatch):
 
 @pytest.mark.parametrize(("error", "kind"), [(FULL, Obstacle), (FileMissing("It is missing."), Setback)])
 def test_an_image_that_cannot_be_read_is_tried_later_only_if_time_may_help(storage, error, kind):
+    run = RunFactory()
     storage(error)
 
-    assert stages.read(RunFactory()) == kind(error.cause)
+    assert stages.read(run) == kind(error.cause)
 
 
 def test_a_full_disk_costs_no_attempt_and_is_met_again_later(storage):
