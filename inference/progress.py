@@ -16,18 +16,22 @@ REJECTED, NO_RUN = "rejected", "no_run"
 
 @dataclass(frozen=True)
 class BatchProgress:
-    """A batch with its items, ``runs``, the run that stands for each radiograph by its primary key, and who looks."""
+    """A batch with its items, and ``runs``, the run that stands for each radiograph by its primary key.
+
+    What the runs of the radiographs in ``withheld`` concluded is not for whoever looks, see ``cases.blinding``.
+    """
 
     uid: UUID
     submitted_at: datetime
     items: list[BatchItem]
     runs: dict[int, Run]
-    blinding: Blinding
+    withheld: frozenset[int]
 
     def run_of(self, item: BatchItem) -> Run | None:
-        """The run that may be shown."""
-        run = self._run_of(item)
-        return None if run is None or self._withholds(run, item) else run
+        """The run, if it may be shown."""
+        if item.radiograph_id is None or item.radiograph_id in self.withheld:
+            return None
+        return self.runs.get(item.radiograph_id)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -42,20 +46,20 @@ class BatchProgress:
     def _state(self, item: BatchItem) -> str:
         if item.outcome == BatchItem.Outcome.REJECTED:
             return REJECTED
-        run = self._run_of(item)
-        if run is None:
-            return NO_RUN
-        return WITHHELD if self._withholds(run, item) else run.status
-
-    def _run_of(self, item: BatchItem) -> Run | None:
-        return self.runs.get(item.radiograph_id) if item.radiograph_id is not None else None
-
-    def _withholds(self, run: Run, item: BatchItem) -> bool:
-        return run.has_concluded and item.radiograph is not None and self.blinding.hides(item.radiograph.case)
+        if item.radiograph_id in self.withheld:
+            return WITHHELD
+        run = self.run_of(item)
+        return run.status if run else NO_RUN
 
 
 def progress_of(batch: Batch, blinding: Blinding) -> BatchProgress:
     """The batch as it stands now for somebody with this blinding, in two queries whatever its size."""
     items = list(batch.items.select_related("radiograph__case"))
     runs = Run.objects.filter(radiograph__in=[item.radiograph_id for item in items]).by_radiograph()
-    return BatchProgress(batch.uid, batch.submitted_at, items, runs, blinding)
+    radiographs = [item.radiograph for item in items if item.radiograph is not None]
+    withheld = frozenset(
+        radiograph.pk
+        for radiograph in radiographs
+        if (run := runs.get(radiograph.pk)) and run.has_concluded and blinding.hides(radiograph.case)
+    )
+    return BatchProgress(batch.uid, batch.submitted_at, items, runs, withheld)

@@ -10,6 +10,7 @@ urlpatterns = [
     path("radiographs/<uuid:uid>/results/", views.ResultsView.as_view(), name="results"),
     path("heatmaps/<uuid:uid>/", views.HeatmapView.as_view(), name="heatmap"),
     path("runs/<uuid:uid>/retry/", views.RetryRunView.as_view(), name="run-retry"),
+    path("readers/", views.SwitchingView.as_view(), name="switching"),
     path("models/", views.ModelListView.as_view(), name="model-list"),
     path("models/<uuid:uid>/", views.ModelView.as_view(), name="model"),
 ]

@@ -3,15 +3,17 @@ from __future__ import annotations
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views import View
-from django.views.generic import DetailView, ListView
+from django.views.generic import DetailView, ListView, TemplateView
 
+from cases import labels
 from cases.blinding import blinding_of
-from cases.models import Radiograph
+from cases.models import Radiograph, Review
 from inference.cards import render_card
 from inference.media import heatmap_response
 from inference.models import ModelVersion, Pipeline, Run
 from inference.presentation import results_of
 from inference.services import retry_run
+from inference.switching import COVID, DAYS_AFTER, DAYS_BEFORE, switching_by_reader
 from portal.audit.models import Event
 from portal.audit.services import record
 
@@ -46,6 +48,17 @@ class RetryRunView(View):
         retry_run(run, actor=request.user, request=request)
         case_page = reverse("cases:case", args=[run.radiograph.case.uid])
         return redirect(f"{case_page}?radiograph={run.radiograph.uid}")
+
+
+class SwitchingView(TemplateView):
+    """For leads: how often readers change their first impression after they have seen the AI's reading."""
+
+    template_name = "inference/switching.html"
+
+    def get_context_data(self, **kwargs):
+        rows = switching_by_reader(Review.objects.visible_to(self.request.user))
+        days = {"days_before": DAYS_BEFORE.days, "days_after": DAYS_AFTER.days}
+        return super().get_context_data(**kwargs, **days, rows=rows, covid=labels.title(COVID))
 
 
 class ModelListView(ListView):

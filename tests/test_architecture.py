@@ -6,7 +6,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterable
+from functools import cache
 from importlib.metadata import packages_distributions
 from io import StringIO
 from pathlib import Path
@@ -40,13 +40,14 @@ print(json.dumps(sorted(name for name in sys.modules if "." not in name)))
 """
 
 
-def modules_of_a_web_process(missing: Iterable[str] = ()) -> set[str]:
+@cache
+def modules_of_a_web_process(missing: tuple[str, ...] = ()) -> set[str]:
     """Top-level modules in a fresh interpreter once it has the WSGI application and every route.
 
     Args:
         missing: Modules that this interpreter is not to find.
     """
-    command = [sys.executable, "-c", START_WEB_PROCESS, json.dumps(list(missing))]
+    command = [sys.executable, "-c", START_WEB_PROCESS, json.dumps(missing)]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     return set(json.loads(result.stdout.splitlines()[-1]))
@@ -62,11 +63,11 @@ def test_a_web_process_without_a_bucket_loads_no_s3_library() -> None:
 
 def test_a_web_process_needs_only_what_the_web_image_has() -> None:
     locked = set(re.findall(r"^([a-z0-9-]+)==", (ROOT / "requirements-web.txt").read_text(), flags=re.MULTILINE))
-    missing = [
+    missing = tuple(
         module
         for module, distributions in packages_distributions().items()
         if not locked & {re.sub(r"[-_.]+", "-", name).lower() for name in distributions}
-    ]
+    )
     assert HEAVY - {"openvino"} <= set(missing)
     assert "django" in modules_of_a_web_process(missing)
 

@@ -143,6 +143,7 @@ def test_a_reader_signs_with_a_class_of_the_model(client_of, api_of, radiologist
 
     for title in (*TITLES, "Other", "Not diagnostic"):
         assert f">{title}</label>" in page
+        assert f"{title}</button>" in page
     assert "Sign this case as Tuberculosis?" in question
     assert refused.status_code == 400
     assert '<p class="signed-label">Tuberculosis</p>' in signed

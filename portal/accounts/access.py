@@ -25,6 +25,7 @@ class Action(StrEnum):
     ADD_LAB_RESULT = "cases.add_labresult"
     REVIEW_CASE = "cases.review_case"
     TAKE_OVER_CASE = "cases.take_over_case"
+    COMPARE_READS = "cases.compare_reads"
     RETRY_RUN = "inference.retry_run"
     VIEW_MODEL = "inference.view_modelversion"
     OWN_TOKENS = "accounts.own_tokens"
@@ -43,7 +44,7 @@ _READER = {
 }
 ROLE_ACTIONS: dict[Role, frozenset[str]] = {
     Role.RADIOLOGIST: frozenset(_READER),
-    Role.LEAD: frozenset(_READER | {Action.TAKE_OVER_CASE}),
+    Role.LEAD: frozenset(_READER | {Action.TAKE_OVER_CASE, Action.COMPARE_READS}),
     Role.SUBMITTER: frozenset(
         {Action.VIEW_CASE, Action.ADD_CASE, Action.ADD_LAB_RESULT, Action.VIEW_MODEL, Action.OWN_TOKENS}
     ),
@@ -99,6 +100,7 @@ ROUTES: dict[str, Rules] = {
     "inference:results": Action.VIEW_CASE,
     "inference:heatmap": Action.VIEW_CASE,
     "inference:run-retry": Action.RETRY_RUN,
+    "inference:switching": Action.COMPARE_READS,
     "inference:model-list": Action.VIEW_MODEL,
     "inference:model": Action.VIEW_MODEL,
     "api:schema": Anyone.SIGNED_IN,

@@ -17,7 +17,9 @@ document.addEventListener("htmx:beforeSwap", (event) => {
 // A refusal is shown where the answer would have come.
 document.addEventListener("htmx:beforeSwap", (event) => {
   const { xhr, target } = event.detail;
-  if ([400, 409].includes(xhr.status) && target.matches("[data-swap-refusals]")) event.detail.shouldSwap = true;
+  if (![400, 409].includes(xhr.status) || !target.matches("[data-swap-refusals]")) return;
+  event.detail.shouldSwap = true;
+  event.detail.isError = false;
 });
 
 // A menu closes when the user turns elsewhere.

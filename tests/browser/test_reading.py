@@ -12,6 +12,7 @@ from playwright.sync_api import Page, expect
 
 from cases.models import Case, Review
 from cases.phantoms import phantom
+from cases.reading import claim_case, release_case
 from cases.tests.factories import CaseFactory, PatientFactory, RadiographFactory
 from inference.models import ModelVersion
 from inference.services import record_prediction
@@ -38,22 +39,42 @@ def scroll_width(page: Page) -> int:
     return page.evaluate("document.documentElement.scrollWidth")
 
 
-def test_a_case_is_opened_seen_with_its_heatmap_signed_and_leaves_the_queue(sign_in, radiologist, case):
+WITHHELD = "The AI reading appears after your first impression."
+
+
+def test_a_case_is_read_blind_then_seen_with_its_heatmap_signed_and_leaves_the_queue(
+    sign_in, radiologist, blind_facility, case
+):
     page = sign_in(radiologist)
+    expect(page.get_by_text("After your first impression", exact=True)).to_be_visible()
     open_case(page, case)
+    expect(page.get_by_text(WITHHELD)).to_be_visible()
+    expect(page.get_by_role("button", name="Heatmap")).to_have_count(0)
+
+    page.get_by_role("button", name="Start reading").click()
+    page.get_by_role("button", name="Zoom in").click()
+    zoom = page.get_by_label("Zoom", exact=True).inner_text()
+    findings = page.get_by_label("Findings")
+    findings.press_sequentially("12 mm nodule, ")
+    expect(page.get_by_text(WITHHELD)).to_be_visible()  # a digit that is typed commits nothing
+    page.get_by_role("group", name="Final label").get_by_label("Pneumonia").check()
+    page.get_by_role("group", name="First impression").get_by_role("button", name="Covid").click()
+
+    expect(page.get_by_text("kept as given")).to_be_visible()
     expect(page.get_by_text("0.700")).to_be_visible()
+    expect(page.get_by_text(WITHHELD)).to_have_count(0)
+    expect(findings).to_have_value("12 mm nodule, ")
+    expect(page.get_by_role("group", name="Final label").get_by_label("Pneumonia")).to_be_checked()
+    assert page.get_by_label("Zoom", exact=True).inner_text() == zoom
     overlay = page.locator("[data-overlay]")
     expect(overlay).to_be_hidden()
-
     page.get_by_role("button", name="Heatmap").click()
     expect(overlay).to_be_visible()
     expect(overlay).to_have_attribute(
         "alt", f"Heatmap (Grad-CAM): what {ModelVersion.objects.get()} weighed towards Covid. Research use only."
     )
-    page.get_by_role("button", name="Start reading").click()
-    page.get_by_role("group", name="First impression").get_by_label("Covid").check()
-    page.get_by_role("group", name="Final label").get_by_label("Pneumonia").check()
-    page.get_by_label("Findings").fill("Consolidation in the right lower zone.")
+
+    findings.press_sequentially("consolidation in the right lower zone.")
     page.get_by_role("button", name="Sign …").click()
     question = page.get_by_role("dialog", name="Sign this case as Pneumonia?")
     question.get_by_role("button", name="Sign").click()
@@ -62,7 +83,40 @@ def test_a_case_is_opened_seen_with_its_heatmap_signed_and_leaves_the_queue(sign
     page.get_by_role("link", name="Back to the worklist").click()
     expect(page.get_by_text("The queue is empty")).to_be_visible()
     review = Review.objects.get()
-    assert (review.first_impression, review.final_label) == ("covid", "pneumonia")
+    assert (review.first_impression, review.final_label, review.was_blind) == ("covid", "pneumonia", True)
+    assert review.findings == "12 mm nodule, consolidation in the right lower zone."
+
+
+def test_one_key_on_an_open_case_takes_it_and_brings_the_reading(sign_in, radiologist, blind_facility, case):
+    page = sign_in(radiologist)
+    open_case(page, case)
+    expect(page.get_by_role("button", name="Normal")).to_be_visible()
+
+    page.keyboard.press("2")
+
+    expect(page.get_by_text("kept as given")).to_be_visible()
+    expect(page.get_by_text("0.700")).to_be_visible()
+    page.keyboard.press("h")
+    expect(page.locator("[data-overlay]")).to_be_visible()
+    assert Review.objects.get().first_impression == "normal"
+
+
+def test_a_first_impression_that_is_refused_says_why_and_keeps_what_was_typed(
+    sign_in, radiologist, colleague, blind_facility, case, complaints
+):
+    page = sign_in(radiologist)
+    open_case(page, case)
+    page.get_by_role("button", name="Start reading").click()
+    page.get_by_label("Findings").fill("Mine")
+    release_case(case=case, actor=radiologist)
+    claim_case(case=case, reader=colleague)
+
+    page.get_by_role("button", name="Covid").click()
+
+    expect(page.get_by_role("alert")).to_contain_text(f"{colleague} is reading this case.")
+    expect(page.get_by_label("Findings")).to_have_value("Mine")
+    expect(page.get_by_text(WITHHELD)).to_be_visible()
+    assert "409" in complaints.pop()
 
 
 def test_the_heatmap_lies_exactly_over_the_image_at_every_zoom(sign_in, radiologist, case):
