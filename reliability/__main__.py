@@ -24,7 +24,7 @@ from scripts.with_services import die_with_parent
 from tests.processes import ROOT
 
 EVIDENCE = ROOT / "docs" / "evidence" / "reliability.json"
-_KEYS = ("cases", "lost", "doubled", "stuck", "slowest_seconds")
+_KEYS = ("cases", "lost", "doubled", "stuck", "slowest_recovery_seconds")
 
 
 def main() -> int:

@@ -8,6 +8,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 from django.db import InterfaceError, OperationalError, connection
@@ -42,7 +43,7 @@ class Verdict:
         doubled: Judged, stored or recorded more than once.
         stuck: Neither a result nor a reason after the time allowed.
         failed: Ended with a reason.
-        slowest_seconds: From a fault's end until its last run is worked on again, or from the last fault's to the end.
+        slowest_recovery_seconds: From a fault's end until its last run is worked on again, or from the last fault's to the end.
         notes: What was wrong, a sentence each.
     """
 
@@ -51,13 +52,18 @@ class Verdict:
     doubled: int = 0
     stuck: int = 0
     failed: int = 0
-    slowest_seconds: float = 0.0
+    slowest_recovery_seconds: float = 0.0
     notes: list[str] = field(default_factory=list)
 
 
 def open_runs() -> frozenset[int]:
     """Runs that are queued or running."""
     return frozenset(Run.objects.exclude(status__in=FINAL).values_list("pk", flat=True))
+
+
+def claimed_since(moment: float) -> bool:
+    """Whether a worker has taken a run after this time."""
+    return Run.objects.filter(started_at__gt=datetime.fromtimestamp(moment, UTC)).exists()
 
 
 def fault_ended() -> Fault:
@@ -98,7 +104,7 @@ def checked(ledger: Ledger, media: Path, faults: Iterable[Fault] = (), settling:
     if verdict.failed:
         reasons = Counter(Run.objects.filter(status=Run.Status.FAILED).values_list("failure_reason", flat=True))
         verdict.notes.append(f"Failed with a reason: {dict(reasons)}.")
-    verdict.slowest_seconds = round(max([settling, *_recoveries(faults)]), 1)
+    verdict.slowest_recovery_seconds = round(max([settling, *_recoveries(faults)]), 1)
     return verdict
 
 

@@ -11,14 +11,15 @@ from pathlib import Path
 import numpy as np
 import requests
 
-from inference.models import Run
-from reliability.check import Fault, fault_ended, open_runs
+from reliability.check import Fault, claimed_since, fault_ended, open_runs
+from reliability.disturbed_workers import wait_idle
 from reliability.ledger import Load
 from reliability.row import Scene
 from reliability.stack import Stack, answers, until
 
 _PATIENCE_SECONDS = 120
 _PER_SECOND = 3.0
+_LISTENS_SECONDS = 1.5  # for so long a stopped worker's BRPOP still takes a message
 
 
 # F6 -------------------------------------------------------------------------------------------------------------------
@@ -28,7 +29,9 @@ def flush_redis(scene: Scene) -> None:
     """While the worker cannot listen, messages are written and flushed away."""
     stack = scene.stack
     for _ in range(scene.times(10)):
+        wait_idle(stack)
         stack.workers[0].signal_group(signal.SIGSTOP)
+        time.sleep(_LISTENS_SECONDS)
         stack.load(5).finish()
         time.sleep(0.3)  # the messages go out beside the answers
         stack.redis.flush()
@@ -78,18 +81,13 @@ def hang_redis(scene: Scene) -> None:
         time.sleep(0.5)
     stack.redis.go_on()
     hung = fault_ended()
-    again = until(lambda: _claimed_since(hung.ended_at), "a claim", seconds=_PATIENCE_SECONDS)
+    again = until(lambda: claimed_since(hung.ended_at), "a claim", seconds=_PATIENCE_SECONDS)
     scene.faults.append(hung)
     load.stop()
     scene.notes.append(f"Consuming again after {again:.1f} s; pages p99 {np.percentile(pages, 99):.2f} s.")
     scene.require(again <= 60, "Consuming again took more than 60 s.")
     scene.require(float(np.percentile(pages, 99)) <= 3, "Pages took more than 3 s.")
     _require_fast(scene, load_began=began)
-
-
-def _claimed_since(moment: float) -> bool:
-    newest = Run.objects.filter(started_at__isnull=False).order_by("-started_at").values_list("started_at", flat=True)
-    return (first := newest.first()) is not None and first.timestamp() > moment
 
 
 # F8 -------------------------------------------------------------------------------------------------------------------
@@ -114,7 +112,7 @@ def kill_postgres(scene: Scene) -> None:
         back = time.time()
         scene.faults.append(Fault(back, open_runs()))
         slowest = max(slowest, until(lambda: answers(stack.sites[0]), "the site", seconds=_PATIENCE_SECONDS))
-        until(lambda back=back: _claimed_since(back) or not open_runs(), "a claim", seconds=_PATIENCE_SECONDS)
+        until(lambda back=back: claimed_since(back) or not open_runs(), "a claim", seconds=_PATIENCE_SECONDS)
         slowest = max(slowest, time.time() - back)
     load.stop()
     scene.notes.append(f"Serving and judging again after {slowest:.1f} s at most.")

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import signal
 import time
+from collections import defaultdict
+from collections.abc import Callable
 from functools import partial
 
-from cases.models import AiStatus
 from inference.models import Heatmap, Run
-from reliability.check import Fault, fault_ended, open_runs, settled
+from reliability.check import Fault, claimed_since, fault_ended, open_runs, settled
 from reliability.faults import WEB_POINTS, WORKER_POINTS
 from reliability.pictures import twin
 from reliability.row import Scene
-from reliability.stack import QUEUE, until
+from reliability.stack import QUEUE, Stack, until
 
 _CASES_PER_KILL = 10
 _SECONDS_PER_KILL = 3.0
@@ -42,15 +43,16 @@ def kill_children(scene: Scene) -> None:
     scene.notes.append(f"The worker itself was started again {scene.stack.workers[0].starts - before} times.")
 
 
-def _kill_often(scene: Scene, kills: int, kill) -> None:
+def _kill_often(scene: Scene, kills: int, kill: Callable[[], object]) -> None:
     """While images arrive, wait until some are being judged, a random moment more, and kill."""
     kills, stack = scene.times(kills), scene.stack
-    load = stack.endless_load(per_second=_CASES_PER_KILL / _SECONDS_PER_KILL)
+    load, killed_at = stack.endless_load(per_second=_CASES_PER_KILL / _SECONDS_PER_KILL), time.time()
     for _ in range(kills):
-        until(_is_working, "a run to be claimed", seconds=_PATIENCE_SECONDS)
+        until(partial(claimed_since, killed_at), "a run to be claimed", seconds=_PATIENCE_SECONDS)
         time.sleep(scene.random.uniform(0, 1))
         kill()
-        scene.faults.append(Fault(time.time(), frozenset(_running())))
+        killed_at = time.time()
+        scene.faults.append(Fault(killed_at, frozenset(_running())))
     load.stop()
     stack.load(max(0, kills * _CASES_PER_KILL - len(stack.client.ledger.promised))).finish()
 
@@ -61,6 +63,13 @@ def _running() -> list[int]:
 
 def _is_working() -> bool:
     return Run.objects.filter(status=Run.Status.RUNNING).exists()
+
+
+def wait_idle(stack: Stack) -> None:
+    """Until the worker waits for a message; what it can do is done."""
+    until(lambda: not stack.redis.messages(QUEUE), "the messages to be taken", seconds=_PATIENCE_SECONDS)
+    if stack.setup.net:
+        settled()
 
 
 # F3 -------------------------------------------------------------------------------------------------------------------
@@ -87,15 +96,19 @@ def exit_at_commit_points(scene: Scene) -> None:
             process.close()
         stack.workers.clear()
         stack.webs.clear()
-    rows = {_what_it_says(run) for run in Run.objects.with_results().select_related("radiograph__case")}
-    scene.require(len(rows) == pictures, f"{pictures} pictures ended in {len(rows)} different ways.")
+    said = defaultdict(set)
+    for run in Run.objects.with_results().select_related("radiograph__case"):
+        said[run.radiograph.preview_sha256].add(_what_it_says(run))
+    scene.require(len(said) == pictures, f"{pictures} pictures became {len(said)} previews.")
+    for ways in said.values():
+        scene.require(len(ways) == 1, f"The same pixels ended in {len(ways)} ways: {ways}.")
 
 
 def _what_it_says(run: Run) -> tuple:
+    """All but the last digits, in which a batch of one and a batch of three may differ."""
     heatmaps = Heatmap.objects.filter(member__prediction=run.prediction).order_by("label")
-    prediction = run.prediction and (run.prediction.label, round(run.prediction.probability, 6))
-    shown = run.radiograph.case.ai_status in {AiStatus.READY, AiStatus.INDETERMINATE}
-    return run.status, prediction, shown, tuple(heatmaps.values_list("label", "sha256"))
+    outcome = run.prediction.label if run.prediction else run.refusal and run.refusal.code
+    return run.status, outcome, run.radiograph.case.ai_status, tuple(heatmaps.values_list("label", "is_usable"))
 
 
 # F4 -------------------------------------------------------------------------------------------------------------------
@@ -108,9 +121,7 @@ def swallow_messages(scene: Scene) -> None:
     while swallowed < wanted and tries < 4 * wanted:
         tries += 1
         ready = worker.said()
-        until(lambda: not stack.redis.messages(QUEUE), "an idle worker", seconds=_PATIENCE_SECONDS)
-        if stack.setup.net:
-            settled()
+        wait_idle(stack)
         time.sleep(scene.random.uniform(0.3, 1.3))
         worker.signal_group(signal.SIGSTOP)
         stack.client.send(stack.take(1))

@@ -77,5 +77,7 @@ def test_a_fault_lasts_until_the_last_of_its_runs_is_worked_on_again():
     first, second = succeeded_run(), RunFactory()
     past = Fault(time.time() - 60, frozenset({first.pk}))
 
-    assert verdict(first, faults=(past,)).slowest_seconds == pytest.approx(60, abs=5)
-    assert verdict(first, second, faults=(Fault(time.time(), frozenset({second.pk})),)).slowest_seconds == float("inf")
+    assert verdict(first, faults=(past,)).slowest_recovery_seconds == pytest.approx(60, abs=5)
+    assert verdict(
+        first, second, faults=(Fault(time.time(), frozenset({second.pk})),)
+    ).slowest_recovery_seconds == float("inf")
