@@ -43,7 +43,8 @@ class Verdict:
         doubled: Judged, stored or recorded more than once.
         stuck: Neither a result nor a reason after the time allowed.
         failed: Ended with a reason.
-        slowest_recovery_seconds: From a fault's end until its last run is worked on again, or from the last fault's to the end.
+        slowest_recovery_seconds: From a fault's end until its last run is worked on again, or, after the last fault,
+            until all runs have ended.
         notes: What was wrong, a sentence each.
     """
 

@@ -101,14 +101,13 @@ def run(row: Row, place: Place, scale: float, seed: str) -> dict:
             scene.problems.append("The row broke off.")
         statuses = dict(sorted(stack.client.ledger.statuses().items()))
     is_whole = not (verdict.lost or verdict.doubled or verdict.stuck or scene.problems)
-    passed = is_whole and verdict.slowest_recovery_seconds <= scene.waits_seconds
+    slowest = verdict.slowest_recovery_seconds
+    passed = is_whole and slowest <= scene.waits_seconds
     if row.must_fail:
         passed = bool(verdict.lost or verdict.doubled or verdict.stuck) and not scene.problems
     return dataclasses.asdict(verdict) | {
         "title": row.title,
-        "slowest_recovery_seconds": verdict.slowest_recovery_seconds
-        if math.isfinite(verdict.slowest_recovery_seconds)
-        else None,
+        "slowest_recovery_seconds": slowest if math.isfinite(slowest) else None,
         "notes": scene.problems + verdict.notes + scene.notes,
         "faults": len(scene.faults),
         "answers": statuses,

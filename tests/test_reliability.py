@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from pathlib import Path
 
@@ -77,7 +78,7 @@ def test_a_fault_lasts_until_the_last_of_its_runs_is_worked_on_again():
     first, second = succeeded_run(), RunFactory()
     past = Fault(time.time() - 60, frozenset({first.pk}))
 
+    waiting = Fault(time.time(), frozenset({second.pk}))
+
     assert verdict(first, faults=(past,)).slowest_recovery_seconds == pytest.approx(60, abs=5)
-    assert verdict(
-        first, second, faults=(Fault(time.time(), frozenset({second.pk})),)
-    ).slowest_recovery_seconds == float("inf")
+    assert math.isinf(verdict(first, second, faults=(waiting,)).slowest_recovery_seconds)
