@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 import time
-from typing import Any
+from multiprocessing.synchronize import Event
 
 import billiard
 from celery import shared_task
@@ -20,7 +20,7 @@ from inference.vigil import departure, watch_queue
 logger = logging.getLogger(__name__)
 
 _GONE_SECONDS = 27  # after SIGTERM; the child has given back what it could not finish
-_loaded: Any = None  # an event of billiard, which has no types; in a worker: set once its child can take a task
+_loaded: Event | None = None  # in a worker: set once its child can take a task
 
 
 @shared_task(name=WAKE_TASK)
@@ -96,5 +96,5 @@ def _end(status: int) -> None:
 
 def _signal_children(number: signal.Signals) -> None:
     for child in billiard.active_children():
-        if child.pid:
+        if child.pid is not None:
             os.kill(child.pid, number)

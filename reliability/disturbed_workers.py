@@ -16,7 +16,7 @@ from reliability.row import Scene
 from reliability.stack import QUEUE, Stack, until
 
 _CASES_PER_KILL = 10
-_SECONDS_PER_KILL = 3.0
+_SECONDS_PER_KILL = 4.0
 _PATIENCE_SECONDS = 120
 
 
@@ -49,7 +49,7 @@ def _kill_often(scene: Scene, kills: int, kill: Callable[[], object]) -> None:
     load, killed_at = stack.endless_load(per_second=_CASES_PER_KILL / _SECONDS_PER_KILL), time.time()
     for _ in range(kills):
         until(partial(claimed_since, killed_at), "a run to be claimed", seconds=_PATIENCE_SECONDS)
-        time.sleep(scene.random.uniform(0, 1))
+        time.sleep(scene.random.uniform(0, 2))
         kill()
         killed_at = time.time()
         scene.faults.append(Fault(killed_at, frozenset(_running())))

@@ -31,7 +31,9 @@ def found(verdict: Verdict) -> tuple[int, int, int]:
 
 
 def test_nothing_is_wrong_where_all_ended_once():
-    assert found(verdict(succeeded_run(), failed_run())) == (0, 0, 0)
+    first = succeeded_run()
+
+    assert found(verdict(first, failed_run(pipeline=first.pipeline))) == (0, 0, 0)
 
 
 def test_a_promised_image_without_a_row_is_lost():
@@ -75,7 +77,8 @@ def test_what_was_given_back_untried_is_no_attempt():
 
 
 def test_a_fault_lasts_until_the_last_of_its_runs_is_worked_on_again():
-    first, second = succeeded_run(), RunFactory()
+    first = succeeded_run()
+    second = RunFactory(pipeline=first.pipeline)
     past = Fault(time.time() - 60, frozenset({first.pk}))
 
     waiting = Fault(time.time(), frozenset({second.pk}))

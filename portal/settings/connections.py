@@ -8,9 +8,9 @@ _SECONDS_TO_CONNECT = 3
 _BROKER_SECONDS = 2
 
 
-def database(url_variable: str = "DATABASE_URL") -> dict:
-    """The settings of the database at this URL: connections that notice a dead or silent server within seconds."""
-    return env.db(url_variable) | {
+def database() -> dict:
+    """The settings of the database: connections that notice a dead or silent server within seconds."""
+    return env.db("DATABASE_URL") | {
         "CONN_MAX_AGE": env.int("DATABASE_CONN_MAX_AGE", default=60),
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
