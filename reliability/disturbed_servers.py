@@ -44,6 +44,7 @@ def lose_redis(scene: Scene) -> None:
     """F6: flushed, down for long, killed; uploads go on."""
     flush_redis(scene)
     stack = scene.stack
+    wait_idle(stack)
     load = stack.endless_load(per_second=_PER_SECOND)
     for seconds in (60, 1):
         stack.redis.kill()
