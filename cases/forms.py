@@ -23,7 +23,7 @@ class DayInput(forms.DateInput):
 class ReviewForm(forms.Form):
     """A reader's read. Everything may be blank in a draft; what a signature needs is checked when signing."""
 
-    first_impression = forms.ChoiceField(required=False, widget=forms.RadioSelect)
+    first_impression = forms.ChoiceField(required=False)  # a button each, see _first_impression.html
     final_label = forms.ChoiceField(required=False, widget=forms.RadioSelect)
     findings = forms.CharField(
         required=False,
