@@ -46,7 +46,7 @@ def test_a_case_is_read_blind_then_seen_with_its_heatmap_signed_and_leaves_the_q
     sign_in, radiologist, blind_facility, case
 ):
     page = sign_in(radiologist)
-    expect(page.get_by_text("After your first impression", exact=True)).to_be_visible()
+    expect(page.locator("#worklist-rows").get_by_text("After your first impression")).to_be_visible()
     open_case(page, case)
     expect(page.get_by_text(WITHHELD)).to_be_visible()
     expect(page.get_by_role("button", name="Heatmap")).to_have_count(0)
