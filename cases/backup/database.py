@@ -67,18 +67,34 @@ def restore(dump: Path) -> None:
 
 @contextmanager
 def _set_aside() -> Iterator[None]:
-    """An empty schema for the block; what was there goes only once the block has ended well."""
+    """An empty schema for the block; what was there goes only once the block has ended well.
+
+    Extensions are of the whole database, and the dump expects them in the schema that it fills.
+    """
+    extensions = _extensions()
     _execute(
         f"DROP SCHEMA IF EXISTS {_ASIDE} CASCADE",
         f"ALTER SCHEMA public RENAME TO {_ASIDE}",
         "CREATE SCHEMA public",
+        *(f'ALTER EXTENSION "{name}" SET SCHEMA public' for name in extensions),
     )
     try:
         yield
     except BaseException:
-        _execute("DROP SCHEMA public CASCADE", f"ALTER SCHEMA {_ASIDE} RENAME TO public")
+        _execute(
+            *(f'ALTER EXTENSION "{name}" SET SCHEMA {_ASIDE}' for name in extensions),
+            "DROP SCHEMA public CASCADE",
+            f"ALTER SCHEMA {_ASIDE} RENAME TO public",
+        )
         raise
     _execute(f"DROP SCHEMA {_ASIDE} CASCADE")
+
+
+def _extensions() -> list[str]:
+    """Those that stand in the portal's schema."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT extname FROM pg_extension WHERE extnamespace = 'public'::regnamespace")
+        return [name for (name,) in cursor.fetchall()]
 
 
 @transaction.atomic

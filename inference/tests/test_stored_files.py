@@ -1,4 +1,4 @@
-"""Workers and the storage: heatmaps are checked like radiographs, and a storage that is away costs an attempt."""
+"""Workers and the storage: heatmaps are checked like radiographs, and a storage that is away is waited for."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_a_missing_heatmap_is_found(use_folder):
     assert f"missing: {heatmap.image.name}" in out.getvalue()
 
 
-def test_a_storage_that_does_not_answer_is_a_failed_attempt(monkeypatch):
+def test_a_storage_that_does_not_answer_costs_no_attempt(monkeypatch):
     run = RunFactory()
     sentence = "The storage for images does not answer at the moment."
 
@@ -37,4 +37,4 @@ def test_a_storage_that_does_not_answer_is_a_failed_attempt(monkeypatch):
 
     monkeypatch.setattr(stages, "read_verified", silent)
 
-    assert stages.read(run) == stages.Setback(sentence)
+    assert stages.read(run) == stages.Obstacle(sentence)
