@@ -56,7 +56,9 @@ def _registered(networks: Sequence[str]) -> dict[str, object]:
     register_shipped_models()
     found = {}
     for title, members in [(name, [name]) for name in networks] + [("ensemble", list(networks))]:
-        pipeline = Pipeline.objects.create(name=f"benchmark-{title}", version="1", gate_version=gate.VERSION)
+        pipeline = Pipeline.objects.create(
+            name=f"benchmark-{title}", version="1", gate_version=gate.VERSION, status=Pipeline.Status.RETIRED
+        )
         for position, network in enumerate(members):
             name, _, version = names[network].partition("-")
             member = ModelVersion.objects.get(network__name=name, version=version)
