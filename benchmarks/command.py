@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from benchmarks.figure import Figure
+from benchmarks.versions import NAMES
 
 
 def set_up() -> None:
@@ -17,6 +19,15 @@ def set_up() -> None:
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings.test")
     django.setup()
+
+
+def run_by_network(description: str | None, figures: Callable[[Sequence[str]], Iterable[Figure]]) -> None:
+    """Show the figures of the networks that the command line names; of all of them if it names none."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--networks", nargs="+", choices=NAMES, default=NAMES)
+    asked = parser.parse_args()
+    set_up()
+    show(figures(asked.networks))
 
 
 def show(figures: Iterable[Figure]) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import io
 import json
-import statistics
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -21,7 +20,6 @@ from PIL import Image, ImageChops
 
 from benchmarks.command import set_up, show
 from benchmarks.figure import Figure
-from benchmarks.measure import seconds
 
 CASES = 1000
 GOAL = 0.6
@@ -34,10 +32,12 @@ _TIMEOUT_SECONDS = 300
 def figures(cases: int = CASES) -> Iterator[Figure]:
     """Cases a second from sending to result and from queue to result, and both over the engine's images a second."""
     from benchmarks.database import own_database
+    from benchmarks.engines import images_per_second, loaded
     from benchmarks.processes import queue_rate
     from inference.catalogue import register_shipped_models
 
-    engine = _engine_rate()
+    spec, _, bare = loaded("covidnet8")
+    engine = images_per_second(spec, bare)
     yield Figure("endtoend_engine", engine, "", cases, None, "images/s", "Covidnet-8 alone, no heatmap, batch of 16")
     with tempfile.TemporaryDirectory() as folder, own_database("benchmark_endtoend") as address:
         register_shipped_models()
@@ -48,21 +48,6 @@ def figures(cases: int = CASES) -> Iterator[Figure]:
         yield Figure("endtoend_cases_per_second", sent, "", cases, None, "cases/s", f"JPEGs of {_SIDE} pixels a side")
         said = f"{_SENDERS} senders, {_PER_REQUEST} images a request; all processes on these cores"
         yield Figure("endtoend_over_engine", sent / engine, f">= {GOAL}", cases, None, "", said, sent / engine >= GOAL)
-
-
-def _engine_rate() -> float:
-    from django.conf import settings
-
-    from benchmarks.engines import BATCH, REPEATS, Bare
-    from benchmarks.versions import version_of
-    from inference.engines.export import exported
-    from inference.engines.openvino import OpenVINOEngine
-
-    spec, arrays = version_of("covidnet8")
-    cache = Path(settings.ENGINE_CACHE_DIR)
-    bare = Bare(OpenVINOEngine(cache).load(spec, arrays), exported(spec, arrays, cache).folder)
-    batch = np.zeros((BATCH, *spec.input_shape), np.float32)
-    return BATCH / statistics.median(seconds({"run": lambda: bare.run(batch)}, REPEATS)["run"])
 
 
 def _sent_and_judged(cases: int, address: str, media: Path) -> float:

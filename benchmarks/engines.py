@@ -5,7 +5,6 @@ python -m benchmarks.engines [--networks covidnet8 ...]
 
 from __future__ import annotations
 
-import argparse
 import statistics
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -15,7 +14,7 @@ import numpy as np
 import openvino
 from openvino import opset13
 
-from benchmarks.command import set_up, show
+from benchmarks.command import run_by_network
 from benchmarks.figure import Figure
 from benchmarks.measure import ratio, seconds
 from benchmarks.versions import NAMES, version_of
@@ -37,19 +36,24 @@ other, so that converting what goes in and comes out counts little."""
 
 def figures(networks: Sequence[str] = NAMES) -> Iterator[Figure]:
     """Heatmap overhead and efficiency of each network, on OpenVINO in the precision that it takes here."""
-    from django.conf import settings
-
-    cache = Path(settings.ENGINE_CACHE_DIR)
     peaks: dict[str, float] = {}
     for name in networks:
-        spec, arrays = version_of(name)
-        model = OpenVINOEngine(cache).load(spec, arrays)
-        bare = Bare(model, exported(spec, arrays, cache).folder)
+        spec, model, bare = loaded(name)
         yield from _overheads(spec, model, bare)
         if model.precision not in peaks:
             peaks[model.precision] = peak(model.precision)
             yield Figure(f"matmul_peak_{model.precision}", peaks[model.precision] / 1e9, "", 10, None, "GFLOP/s")
         yield from _efficiency(spec, bare, peaks[model.precision], model.precision)
+
+
+def loaded(network: str) -> tuple[ModelSpec, OpenVINOModel, Bare]:
+    """A model version of the network, as it serves and bare."""
+    from django.conf import settings
+
+    cache = Path(settings.ENGINE_CACHE_DIR)
+    spec, arrays = version_of(network)
+    model = OpenVINOEngine(cache).load(spec, arrays)
+    return spec, model, Bare(model, exported(spec, arrays, cache).folder)
 
 
 class Bare:
@@ -109,9 +113,7 @@ def _overheads(spec: ModelSpec, model: OpenVINOModel, bare: Bare) -> Iterator[Fi
 
 
 def _efficiency(spec: ModelSpec, bare: Bare, peak_flops: float, precision: Precision) -> Iterator[Figure]:
-    batch = np.random.default_rng(0).normal(size=(BATCH, *spec.input_shape)).astype(np.float32)
-    taken = seconds({"run": lambda: bare.run(batch)}, REPEATS)["run"]
-    rate = BATCH / statistics.median(taken)
+    rate = images_per_second(spec, bare)
     yield Figure(
         f"engine_images_per_second_{spec.network}",
         rate,
@@ -132,6 +134,12 @@ def _efficiency(spec: ModelSpec, bare: Bare, peak_flops: float, precision: Preci
         note=f"of the measured peak in {precision}; {operations(spec) / 1e9:.1f} GFLOP an image",
         passed=value >= goal if goal else None,
     )
+
+
+def images_per_second(spec: ModelSpec, bare: Bare) -> float:
+    """What the engine does alone, without heatmaps."""
+    batch = np.random.default_rng(0).normal(size=(BATCH, *spec.input_shape)).astype(np.float32)
+    return BATCH / statistics.median(seconds({"run": lambda: bare.run(batch)}, REPEATS)["run"])
 
 
 def operations(spec: ModelSpec) -> float:
@@ -178,8 +186,4 @@ def _tensorflow_peak(precision: Precision) -> float:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--networks", nargs="+", choices=NAMES, default=NAMES)
-    asked = parser.parse_args()
-    set_up()
-    show(figures(asked.networks))
+    run_by_network(__doc__, figures)

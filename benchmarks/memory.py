@@ -56,19 +56,14 @@ def figures() -> Iterator[Figure]:
 
 def largest(pid: int) -> float:
     """Resident megabytes of the largest among a process and those that it started."""
-    parents = {}
-    for status in Path("/proc").glob("[0-9]*/status"):
-        fields = dict(line.split(":", 1) for line in status.read_text(encoding="utf-8").splitlines() if ":" in line)
-        parents[int(status.parent.name)] = int(fields["PPid"])
+    statuses = {}
+    for path in Path("/proc").glob("[0-9]*/status"):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        statuses[int(path.parent.name)] = dict(line.split(":", 1) for line in lines if ":" in line)
     family = {pid}
-    while new := {child for child, parent in parents.items() if parent in family} - family:
+    while new := {child for child, said in statuses.items() if int(said["PPid"]) in family} - family:
         family |= new
-    return max(_resident(member) for member in family) / _MB
-
-
-def _resident(pid: int) -> int:
-    fields = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines())
-    return int(fields["VmRSS"].split()[0]) * 1024
+    return max(int(statuses[member]["VmRSS"].split()[0]) * 1024 for member in family) / _MB
 
 
 if __name__ == "__main__":

@@ -103,13 +103,20 @@ def check_judged_once(runs: QuerySet[Run], cases: int) -> None:
         raise RuntimeError(f"{cases} cases were queued and {once} judged at the first attempt.")
 
 
+def benchmark_submitter() -> User:
+    """Who sends a benchmark's cases, made at the first call."""
+    facility, _ = Facility.objects.get_or_create(name="Benchmark")
+    submitter, _ = User.objects.get_or_create(username="benchmark", role=Role.SUBMITTER, facility=facility)
+    return submitter
+
+
 def queue_cases(count: int, media: Path) -> list[int]:
     """Queues a run of the active pipeline for new cases of one image each; gives the keys of the runs.
 
     They share a few stored previews, as content-addressed files do: a worker reads, checks and decodes one for each.
     """
-    facility, _ = Facility.objects.get_or_create(name="Benchmark")
-    submitter, _ = User.objects.get_or_create(username="benchmark", role=Role.SUBMITTER, facility=facility)
+    submitter = benchmark_submitter()
+    facility = submitter.facility
     previews = _stored_previews(facility, media)
     patients = Patient.objects.bulk_create(
         Patient(facility=facility, medical_record_number=uuid.uuid4().hex) for _ in range(count)

@@ -8,7 +8,6 @@ and without a heatmap, is the measure here.
 
 from __future__ import annotations
 
-import argparse
 import io
 import statistics
 import time
@@ -16,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from benchmarks.command import set_up, show
+from benchmarks.command import run_by_network
 from benchmarks.figure import Figure
 from benchmarks.measure import ratio
 from benchmarks.versions import NAMES, version_of
@@ -105,24 +104,22 @@ def _compared(key: str, pipeline, predict: Callable[[], object], goal: float | N
 
 def _submitted(seed: int):
     """The queued run of a new case, sent through the intake as an upload is."""
+    from benchmarks.processes import benchmark_submitter
     from cases.intake.upload import received
     from cases.phantoms import phantom
     from cases.services import CaseDetails, PatientDetails, accept_image
     from inference.models import Run
-    from portal.accounts.access import Role
-    from portal.accounts.models import Facility, User
 
-    facility, _ = Facility.objects.get_or_create(name="Benchmark")
-    submitter, _ = User.objects.get_or_create(username="benchmark", role=Role.SUBMITTER, facility=facility)
-    number = f"MRN-{Run.objects.count()}"
-    with received(io.BytesIO(phantom(seed + 100 * Run.objects.count())), name="phantom.png") as upload:
-        accept_image(received=upload, patient=PatientDetails(number), target=CaseDetails(), actor=submitter)
+    before = Run.objects.count()
+    with received(io.BytesIO(phantom(seed + 100 * before)), name="phantom.png") as upload:
+        accept_image(
+            received=upload,
+            patient=PatientDetails(f"MRN-{before}"),
+            target=CaseDetails(),
+            actor=benchmark_submitter(),
+        )
     return Run.objects.latest("pk")
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--networks", nargs="+", choices=NAMES, default=NAMES)
-    asked = parser.parse_args()
-    set_up()
-    show(figures(asked.networks))
+    run_by_network(__doc__, figures)

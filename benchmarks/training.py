@@ -5,13 +5,12 @@ python -m benchmarks.training [--networks covidnet8 ...]
 
 from __future__ import annotations
 
-import argparse
 import statistics
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from benchmarks.command import set_up, show
+from benchmarks.command import run_by_network
 from benchmarks.figure import Figure
 from benchmarks.measure import seconds, spread
 from benchmarks.versions import NAMES
@@ -52,8 +51,4 @@ def _steps(name: str, policy: str) -> list[float]:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--networks", nargs="+", choices=NAMES, default=NAMES)
-    asked = parser.parse_args()
-    set_up()
-    show(figures(asked.networks))
+    run_by_network(__doc__, figures)

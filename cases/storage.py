@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import errno
 import hashlib
 import os
 import re
@@ -20,6 +19,7 @@ from django.core.files.base import ContentFile, File
 from django.core.files.storage import FileSystemStorage, default_storage
 
 from cases.intake.facts import DICOM, JPEG, PNG
+from cases.intake.spool import no_space
 from portal.errors import DomainError
 
 _SUFFIXES = {JPEG: "jpg", PNG: "png", DICOM: "dcm"}
@@ -177,7 +177,7 @@ def _full_disk_in_words() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if no_space(error):
             raise StorageFull("The storage for images is full.") from error
         raise
 
