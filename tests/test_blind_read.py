@@ -17,8 +17,9 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from cases.claims import claim_case
 from cases.models import AiStatus, Case
-from cases.reading import claim_case, save_review
+from cases.reading import save_review
 from cases.tests.factories import CaseFactory, RadiographFactory, UserFactory
 from cases.worklist import SORTS
 from inference.models import Heatmap, Run

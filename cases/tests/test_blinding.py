@@ -10,8 +10,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from cases.blinding import WITHHELD, FirstImpressionNeeded, blinding_of
+from cases.claims import claim_case, release_case
 from cases.models import AiStatus, Case, LabResult, Review
-from cases.reading import claim_case, release_case, save_review, sign_case
+from cases.reading import save_review, sign_case
 from cases.tests.factories import CaseFactory, UserFactory
 from portal.accounts.access import Role
 from portal.accounts.models import Facility, User

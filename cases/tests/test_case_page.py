@@ -5,8 +5,9 @@ from datetime import date
 import pytest
 from django.urls import reverse
 
+from cases.claims import claim_case
 from cases.models import Case, LabResult, Review
-from cases.reading import claim_case, save_review, sign_case
+from cases.reading import save_review, sign_case
 from cases.tests.factories import CaseFactory, PatientFactory, RadiographFactory
 from portal.audit.models import AuditEvent, Event
 

@@ -8,8 +8,8 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
+from cases.claims import claim_case
 from cases.models import Batch, BatchItem, Case, LabResult, Patient, Radiograph, Review
-from cases.reading import claim_case
 from cases.tests.factories import CaseFactory, FacilityFactory, PatientFactory, RadiographFactory, UserFactory
 from portal.accounts.access import Role
 from portal.append_only import AppendOnlyError

@@ -5,17 +5,9 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from cases.claims import AlreadySigned, ClaimedByAnother, NotClaimed, claim_case, claim_next_case, release_case
 from cases.models import Case, Review
-from cases.reading import (
-    AlreadySigned,
-    ClaimedByAnother,
-    NotClaimed,
-    claim_case,
-    claim_next_case,
-    release_case,
-    save_review,
-    sign_case,
-)
+from cases.reading import save_review, sign_case
 from cases.services import InvalidDetails
 from cases.tests.factories import CaseFactory
 from cases.tests.test_services import at_once

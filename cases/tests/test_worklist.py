@@ -7,8 +7,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from cases import search
+from cases.claims import claim_case, release_case
 from cases.models import Case, Priority
-from cases.reading import claim_case, release_case, save_review, sign_case
+from cases.reading import save_review, sign_case
 from cases.tests.factories import CaseFactory, PatientFactory
 from cases.worklist import SORTS, page_of
 from portal.audit.models import AuditEvent, Event

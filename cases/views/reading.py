@@ -6,7 +6,7 @@ from django.contrib import messages
 from django.shortcuts import redirect, render
 from django.views import View
 
-from cases import labels, reading, services
+from cases import claims, labels, reading, services
 from cases.forms import LabResultForm, ReviewForm
 from cases.models import Case
 from cases.views.page import case_context, case_url, render_case, visible_case
@@ -17,7 +17,7 @@ class ClaimNextView(View):
     """Gives the reader the next case that nobody is reading."""
 
     def post(self, request):
-        case = reading.claim_next_case(reader=request.user, request=request)
+        case = claims.claim_next_case(reader=request.user, request=request)
         if case is None:
             messages.info(request, "Every case is signed or in somebody's hands. There is nothing to claim right now.")
             return redirect("cases:worklist")
@@ -28,7 +28,7 @@ class ClaimView(View):
     def post(self, request, uid):
         case = visible_case(request.user, uid)
         try:
-            reading.claim_case(case=case, reader=request.user, request=request)
+            claims.claim_case(case=case, reader=request.user, request=request)
         except DomainError as error:
             return render_case(request, visible_case(request.user, uid), problem=error, status=error.status)
         return redirect(case_url(request, case))
@@ -46,7 +46,7 @@ class ReleaseView(View):
         try:
             if has_text:
                 reading.save_review(case=case, reader=request.user, request=request, **form.cleaned_data)
-            reading.release_case(case=case, actor=request.user, request=request)
+            claims.release_case(case=case, actor=request.user, request=request)
         except DomainError as error:
             if has_text:
                 return _typed_text_kept(request, case, form, error)

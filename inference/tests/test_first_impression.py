@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from django.urls import reverse
 
+from cases.claims import claim_case
 from cases.models import Case, Review
-from cases.reading import claim_case, save_review
+from cases.reading import save_review
 from cases.tests.factories import CaseFactory, RadiographFactory
 from inference.services import record_prediction
 from inference.tests.factories import PipelineFactory, RunFactory, claimed, failed_run, judgement, succeeded_run

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -11,6 +12,18 @@ from cases.tests.factories import PASSWORD
 from portal.accounts.models import User
 
 LARGE, SMALL = {"width": 1440, "height": 900}, {"width": 360, "height": 780}
+
+
+@pytest.fixture(autouse=True)
+def answered(transactional_db, live_server) -> Iterator[None]:
+    """Set up before any page, so that it ends after them: the database is emptied when every request is answered.
+
+    A page that polls leaves a request behind when it closes; the table locks of that request would stop the emptying.
+    """
+    yield
+    for thread in threading.enumerate():
+        if thread.name.endswith("(process_request_thread)"):
+            thread.join(timeout=30)
 
 
 @pytest.fixture
@@ -29,7 +42,7 @@ def complaints(page: Page) -> Iterator[list[str]]:
 
 
 @pytest.fixture
-def sign_in(transactional_db, live_server, page: Page, complaints) -> Callable[[User], Page]:
+def sign_in(live_server, page: Page, complaints) -> Callable[[User], Page]:
     """Signs in through the page, as a person does, and stands on the first page of the role."""
 
     def signed_in(user: User) -> Page:

@@ -10,9 +10,9 @@ from django.urls import reverse
 from PIL import Image
 from playwright.sync_api import Page, expect
 
+from cases.claims import claim_case, release_case
 from cases.models import Case, Review
 from cases.phantoms import phantom
-from cases.reading import claim_case, release_case
 from cases.tests.factories import CaseFactory, PatientFactory, RadiographFactory
 from inference.models import ModelVersion
 from inference.services import record_prediction
