@@ -6,6 +6,7 @@ failed, or that the AI is off, tells nothing of the image, and everybody may kno
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.db.models import Q
@@ -91,13 +92,26 @@ class Blinding:
         return self.with_status(cases, AiStatus.READY).filter(ai_label=label)
 
 
-def blinding_of(user) -> Blinding:
+def _is_blinded(user) -> bool:
     """Readers read blind where their facility wants it; who may not review has nothing to be influenced in."""
-    if user.facility_id is None or not user.facility.blind_first_read or not user.has_perm(Action.REVIEW_CASE):
+    return bool(user.facility and user.facility.blind_first_read and user.has_perm(Action.REVIEW_CASE))
+
+
+def blinding_of(user) -> Blinding:
+    """The rule for this user, whatever cases they ask for."""
+    if not _is_blinded(user):
         return Blinding()
     given = Review.objects.filter(reader=user, signed_at=None).exclude(first_impression="")
     unsigned = given.exclude(case__status=Case.Status.SIGNED)
     return Blinding(is_blinded=True, committed=frozenset(unsigned.values_list("case_id", flat=True)))
+
+
+def blinding_on(case: Case, user, reviews: Iterable[Review]) -> Blinding:
+    """The rule on the page of one case, which has the case's reviews at hand; any other case it takes for hidden."""
+    if not _is_blinded(user):
+        return Blinding()
+    given = any(one.first_impression for one in reviews if one.reader_id == user.pk and one.signed_at is None)
+    return Blinding(is_blinded=True, committed=frozenset([case.pk] if given else []))
 
 
 def reads_blind(user, case: Case) -> bool:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import chain
+from typing import TYPE_CHECKING, TypedDict
+from uuid import UUID
+
+from django.db.models import OuterRef, Subquery
 
 from cases import labels
 from cases.blinding import Blinding
@@ -12,12 +15,21 @@ from cases.models import Radiograph
 from inference.models import ClassProbability, Heatmap, MemberOutput, Pipeline, Prediction, Run
 from inference.overlay import legend
 
+if TYPE_CHECKING:
+    from django_stubs_ext import WithAnnotations
+
+
+class _OfHeatmap(TypedDict):
+    heatmap_uid: UUID | None
+    heatmap_is_usable: bool
+
 
 @dataclass(frozen=True)
 class HeatmapChoice:
-    """One map that can be laid over the image, with its words."""
+    """One map that can be laid over the image, with its words; ``uid`` is the heatmap's."""
 
-    heatmap: Heatmap
+    uid: UUID
+    is_usable: bool
     title: str
     description: str
     is_predicted: bool
@@ -67,26 +79,37 @@ class Results:
 
 def results_of(radiograph: Radiograph, blinding: Blinding) -> Results:
     """What stands for the radiograph, the first of ``RunQuerySet.decisive_first``, as far as it may be shown."""
-    run = Run.objects.with_results().filter(radiograph=radiograph).decisive_first().first()
+    runs = Run.objects.select_related("pipeline", "prediction", "refusal").filter(radiograph=radiograph)
+    run = runs.decisive_first().first()
     is_blind = blinding.hides(radiograph.case)
     if is_blind and run is not None and run.has_concluded:
         return Results(radiograph, None, is_blind=True, is_withheld=True)
     if run is None or run.prediction is None:
         return Results(radiograph, run, is_blind=is_blind)
     prediction = run.prediction
-    members = list(prediction.members.all())
-    rows = _member_rows(members)
+    said = _said_in(prediction)
+    members = list({row.member: None for row in said if row.member})
+    rows = _member_rows(said)
     return Results(
         radiograph,
         run,
         headline=labels.title(prediction.called_label) if prediction.called_label else "Indeterminate",
         doubt=_doubt(prediction, run.pipeline),
-        probabilities=prediction.combined_probabilities,
+        probabilities=[row for row in said if row.member is None],
         members=members,
         member_rows=rows,
         agreement=_agreement(prediction, rows) if len(members) > 1 else "",
-        heatmaps=list(chain.from_iterable(_heatmaps(member, prediction.called_label, members) for member in members)),
+        heatmaps=_heatmaps(said, prediction.called_label, members),
     )
+
+
+def _said_in(prediction: Prediction) -> list[WithAnnotations[ClassProbability, _OfHeatmap]]:
+    """Every probability with its member and its heatmap, in one statement: member by member, class by class."""
+    heatmap = Heatmap.objects.filter(member=OuterRef("member"), label=OuterRef("label")).order_by()
+    rows = prediction.probabilities.select_related("member__model_version__network").annotate(
+        heatmap_uid=Subquery(heatmap.values("uid")), heatmap_is_usable=Subquery(heatmap.values("is_usable"))
+    )
+    return list(rows.order_by("member__position", "position"))
 
 
 def _doubt(prediction: Prediction, pipeline: Pipeline) -> str:
@@ -105,9 +128,12 @@ def _doubt(prediction: Prediction, pipeline: Pipeline) -> str:
     return ""
 
 
-def _member_rows(members: Sequence[MemberOutput]) -> list[ClassRow]:
-    by_member = [member.own_probabilities for member in members]
-    return [ClassRow(rows[0].label, [row.value for row in rows]) for rows in zip(*by_member, strict=True)]
+def _member_rows(said: Sequence[ClassProbability]) -> list[ClassRow]:
+    by_label: dict[str, list[float]] = {}
+    for row in said:
+        if row.member:
+            by_label.setdefault(row.label, []).append(row.value)
+    return [ClassRow(label, values) for label, values in by_label.items()]
 
 
 def _agreement(prediction: Prediction, rows: Sequence[ClassRow]) -> str:
@@ -119,18 +145,22 @@ def _agreement(prediction: Prediction, rows: Sequence[ClassRow]) -> str:
     return f"The models differ by {prediction.spread:.2f}, most about {labels.title(widest.label)}."
 
 
-def _heatmaps(member: MemberOutput, called: str | None, members: list[MemberOutput]) -> list[HeatmapChoice]:
-    """A member's maps in the order of its classes."""
-    order = [row.label for row in member.own_probabilities]
-    version, choices = member.model_version, []
-    for heatmap in sorted(member.heatmaps.all(), key=lambda one: order.index(one.label)):
-        title = labels.title(heatmap.label)
+def _heatmaps(
+    said: Sequence[WithAnnotations[ClassProbability, _OfHeatmap]], called: str | None, members: Sequence[MemberOutput]
+) -> list[HeatmapChoice]:
+    """Every member's maps, in the order of its classes."""
+    choices = []
+    for row in said:
+        if row.member is None or row.heatmap_uid is None:
+            continue
+        title, version = labels.title(row.label), row.member.model_version
         choices.append(
             HeatmapChoice(
-                heatmap=heatmap,
+                uid=row.heatmap_uid,
+                is_usable=row.heatmap_is_usable,
                 title=title if len(members) == 1 else f"{title} · {version.network} {version.version}",
                 description=f"Heatmap (Grad-CAM): what {version} weighed towards {title}. Research use only.",
-                is_predicted=heatmap.label == called and member is members[0],
+                is_predicted=row.label == called and row.member == members[0],
             )
         )
     return choices

@@ -8,8 +8,10 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views import View
 
+from cases.blinding import blinding_on
 from cases.forms import LabResultForm, ReviewForm
 from cases.models import Case, Radiograph, Review
+from portal.accounts.access import Action
 from portal.audit.models import Event
 from portal.audit.services import record
 from portal.errors import DomainError
@@ -56,9 +58,11 @@ def render_case(
 def case_context(
     request, case: Case, *, review_form: ReviewForm | None = None, lab_form: LabResultForm | None = None
 ) -> dict:
-    """What the page and its parts show."""
-    radiographs = list(case.radiographs.all())
-    signed, draft = _reviews(case, request.user)
+    """What the page and its parts show. There is a form to read with only where a read can be given."""
+    radiographs, reviews = list(case.radiographs.all()), list(case.reviews.select_related("reader"))
+    signed, draft = _reviews(reviews, request.user)
+    if review_form is None and signed is None and request.user.has_perm(Action.REVIEW_CASE):
+        review_form = ReviewForm.of(case, draft)
     return {
         "case": case,
         "patient": case.patient,
@@ -67,7 +71,8 @@ def case_context(
         "signed_review": signed,
         "draft": draft,
         "is_mine": case.is_claimed and case.claimed_by_id == request.user.pk,
-        "review_form": review_form or ReviewForm.of(case, draft),
+        "review_form": review_form,
+        "blinding": blinding_on(case, request.user, reviews),
         "lab_form": lab_form or LabResultForm(),
         "lab_results": list(case.patient.lab_results.all()),
         "prior_cases": _other_cases(case),
@@ -90,10 +95,10 @@ def _chosen(radiographs: list[Radiograph], uid: str) -> Radiograph | None:
     return next((one for one in radiographs if str(one.uid) == uid), radiographs[0] if radiographs else None)
 
 
-def _reviews(case: Case, user) -> tuple[Review | None, Review | None]:
+def _reviews(reviews: list[Review], user) -> tuple[Review | None, Review | None]:
     """(the signed read, the user's own draft); another reader's draft is nobody else's business."""
     signed = draft = None
-    for review in case.reviews.select_related("reader"):
+    for review in reviews:
         if review.signed_at is not None:
             signed = review
         elif review.reader_id == user.pk:

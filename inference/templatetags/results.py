@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from django import template
 
-from cases.blinding import blinding_of
 from inference import presentation
 
 register = template.Library()
@@ -12,5 +11,5 @@ register = template.Library()
 
 @register.simple_tag(takes_context=True)
 def results_of(context, radiograph) -> presentation.Results:
-    """What the page's user may see of it."""
-    return presentation.results_of(radiograph, blinding_of(context["user"]))
+    """What the page's user may see of it, by the ``blinding`` that the page's view has put into the context."""
+    return presentation.results_of(radiograph, context["blinding"])

@@ -5,6 +5,8 @@ import re
 import pytest
 from django.urls import reverse
 
+from cases.claims import claim_case
+from cases.reading import save_review
 from cases.tests.factories import CaseFactory, PatientFactory, RadiographFactory
 from inference import gate
 from inference.models import Heatmap, ModelVersion, Pipeline, Refusal, Run
@@ -244,6 +246,25 @@ def test_a_map_that_is_not_usable_has_no_picture(client_of, radiologist, radiogr
     heatmap = Heatmap.objects.get(label="normal")
 
     assert client_of(radiologist).get(reverse("inference:heatmap", args=[heatmap.uid])).status_code == 404
+
+
+@pytest.mark.parametrize("is_blind", [True, False])
+def test_the_page_of_a_case_with_everything_on_it_takes_a_dozen_queries(
+    client_of, radiologist, facility, radiograph, is_blind, django_assert_max_num_queries
+):
+    facility.blind_first_read = is_blind
+    facility.save()
+    succeeded_run(radiograph=radiograph, pipeline=pair(radiograph), members=MEMBERS)
+    CaseFactory(patient=radiograph.patient)
+    claim_case(case=radiograph.case, reader=radiologist)
+    save_review(case=radiograph.case, reader=radiologist, first_impression="covid")
+    client = client_of(radiologist)
+    client.get(radiograph.case.get_absolute_url())
+
+    with django_assert_max_num_queries(12):
+        page = client.get(radiograph.case.get_absolute_url()).content.decode()
+
+    assert headline(page)
 
 
 def test_another_facilitys_results_do_not_exist(client_of, outsider, radiograph):
