@@ -6,7 +6,6 @@ after ``GRACE``. Storing a file again makes it young again.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +20,6 @@ from django.utils import timezone
 from cases.inventory import Inventory, is_referenced
 from cases.services import one_at_a_time
 from cases.storage import ContentStorage, FileDamaged, FileMissing, image_storage, verified_size
-from portal.accounts.models import Facility
 from portal.errors import Conflict
 from portal.progress import Progress
 
@@ -120,8 +118,7 @@ class Scrub:
 def _delete_unused(name: str, before: datetime) -> bool:
     """Deletes a file unless it came into use meanwhile; an intake that stores it now waits, or has made it young."""
     storage = image_storage()
-    if facility := _facility_of(name):
-        one_at_a_time(facility)
+    one_at_a_time(name)
     try:
         if storage.get_modified_time(name) >= before or is_referenced(name):
             return False
@@ -129,8 +126,3 @@ def _delete_unused(name: str, before: datetime) -> bool:
         return False
     storage.delete(name)
     return True
-
-
-def _facility_of(name: str) -> Facility | None:
-    named = re.match(r"facilities/([0-9a-f-]{36})/", name)
-    return Facility.objects.filter(uid=named[1]).first() if named else None

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from django.core.files.base import ContentFile, File
 from django.core.files.storage import default_storage
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from cases import dispatch
@@ -15,7 +16,7 @@ from cases.intake.sandbox import Decoded, decode_safely
 from cases.intake.upload import ReceivedFile
 from cases.inventory import is_referenced
 from cases.models import Case, LabResult, Patient, Priority, Radiograph, Sex
-from cases.storage import original_name, preview_name
+from cases.storage import StorageUnavailable, original_name, preview_name
 from portal.accounts.models import Facility
 from portal.audit.models import Event
 from portal.audit.services import record
@@ -127,10 +128,12 @@ def find_or_create_patient(*, facility, details: PatientDetails, actor, request=
         if created:
             record(Event.CREATED_PATIENT, actor=actor, obj=patient, request=request)
             return patient, True
-    if missing := _missing_details(patient, said):
-        Patient.objects.filter(pk=patient.pk).update(**missing)
-        patient.refresh_from_db()
-        record(Event.CHANGED_PATIENT, actor=actor, obj=patient, request=request, detail=", ".join(sorted(missing)))
+    if _missing_details(patient, said):
+        patient = Patient.objects.select_for_update(no_key=True).get(pk=patient.pk)
+        if missing := _missing_details(patient, said):  # still, as somebody else may have filled them in
+            Patient.objects.filter(pk=patient.pk).update(**missing)
+            patient.refresh_from_db()
+            record(Event.CHANGED_PATIENT, actor=actor, obj=patient, request=request, detail=", ".join(sorted(missing)))
     return patient, False
 
 
@@ -231,7 +234,7 @@ def accept_image(
     files = _Files(facility, received, decoded)
     try:
         with transaction.atomic():
-            one_at_a_time(facility)
+            files.keep_to_ourselves()
             if existing := _already_there(received, facility, patient):  # the same bytes were sent twice at once
                 return Submitted(existing, created=False)
             if isinstance(target, CaseDetails):
@@ -243,19 +246,24 @@ def accept_image(
             dispatch.queue_runs(radiograph)
             record(Event.SUBMITTED_IMAGE, actor=actor, obj=radiograph, request=request)
             files.store()
+    except StorageUnavailable:
+        raise  # a deletion that the storage carries out late would hit the same image sent again; scrub finds the file
     except BaseException:
         files.remove_unused()
         raise
     return Submitted(radiograph, created=True)
 
 
-def one_at_a_time(facility: Facility) -> None:
-    """Until the transaction ends, no other image of this facility is stored or cleaned away.
+def one_at_a_time(*names: str) -> None:
+    """Until the transaction ends, nobody else stores these files or cleans them away; other files are not held up.
 
-    So the same bytes are stored once and for one patient only, and a failed intake does not remove a file that
-    another one is about to commit. Rows that merely refer to the facility are not held up.
+    So the same bytes are stored once and for one patient of a facility only, and a failed intake does not remove a file
+    that another one is about to commit. On SQLite a transaction that writes is alone anyway.
     """
-    Facility.objects.select_for_update(no_key=True).get(pk=facility.pk)
+    if connection.vendor == "postgresql":
+        keys = sorted(int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True) for name in names)
+        with connection.cursor() as cursor:  # in one order everywhere, so that two never wait for each other
+            cursor.execute("SELECT pg_advisory_xact_lock(key) FROM unnest(%s::bigint[]) AS key", [keys])
 
 
 def _check_patient_id(said_by_image: str, patient: Patient | PatientDetails) -> None:
@@ -300,6 +308,9 @@ class _Files:
     def preview(self) -> str:
         return preview_name(self.facility.uid, self.decoded.preview_sha256)
 
+    def keep_to_ourselves(self) -> None:
+        one_at_a_time(self.original, self.preview)
+
     def store(self) -> None:
         self.stored.append(self.original)
         with self.received.path.open("rb") as file:
@@ -311,7 +322,7 @@ class _Files:
     def remove_unused(self) -> None:
         """Leaves nothing behind after a failure, unless another radiograph has the same content."""
         if self.stored:
-            one_at_a_time(self.facility)
+            self.keep_to_ourselves()
         for name in self.stored:
             if not is_referenced(name):
                 default_storage.delete(name)

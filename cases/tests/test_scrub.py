@@ -142,7 +142,7 @@ def test_orphans_of_a_bucket_are_deleted_too(use_bucket, grace):
 
 def test_a_file_that_came_into_use_meanwhile_is_kept(radiograph, grace, monkeypatch):
     name = leave_over()
-    monkeypatch.setattr(scrub, "one_at_a_time", lambda facility: RadiographFactory(original=name))
+    monkeypatch.setattr(scrub, "one_at_a_time", lambda name: RadiographFactory(original=name))
 
     lines = run("--delete-orphans")
 
@@ -153,7 +153,7 @@ def test_a_file_that_came_into_use_meanwhile_is_kept(radiograph, grace, monkeypa
 def test_a_file_that_was_stored_again_meanwhile_is_kept(radiograph, monkeypatch):
     name = leave_over(hours=25)
     now = timezone.now().timestamp()
-    monkeypatch.setattr(scrub, "one_at_a_time", lambda facility: os.utime(image_storage().path(name), (now, now)))
+    monkeypatch.setattr(scrub, "one_at_a_time", lambda name: os.utime(image_storage().path(name), (now, now)))
 
     run("--delete-orphans")
 

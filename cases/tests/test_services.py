@@ -1,20 +1,32 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from pathlib import Path
 from threading import Barrier
+from threading import Event as Signal
 
 import pytest
 from django.conf import settings
 from django.core.files.storage import default_storage
-from django.db import connection
+from django.db import connection, transaction
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from cases.intake.errors import IntakeError
 from cases.intake.upload import received
 from cases.models import AiStatus, Case, Patient, Radiograph
-from cases.services import CaseDetails, ImageOfAnotherPatient, PatientDetails, accept_image, find_or_create_patient
+from cases.services import (
+    CaseDetails,
+    ImageOfAnotherPatient,
+    PatientDetails,
+    PatientMismatch,
+    accept_image,
+    find_or_create_patient,
+)
+from cases.storage import ContentAddressedStorage, StorageError, StorageFull, StorageUnavailable
 from cases.summary import AiOutcome, summarise
 from cases.tests.factories import CaseFactory, FacilityFactory, PatientFactory, small_png
 from portal.audit.models import AuditEvent, Event
@@ -217,3 +229,121 @@ def test_the_same_bytes_at_once_for_two_patients_are_stored_for_one_of_them(subm
     radiograph = Radiograph.objects.get()
     assert Patient.objects.get() == radiograph.patient
     assert default_storage.open(radiograph.original.name).read() == small_png(1)
+
+
+class Meeting(ContentAddressedStorage):
+    """Stores only together: whoever comes waits for the other, and gives up where nobody can come."""
+
+    barrier = Barrier(2, timeout=20)
+
+    def _save(self, name, content):
+        self.barrier.wait()
+        return super()._save(name, content)
+
+
+class Trouble(ContentAddressedStorage):
+    """Fails after the first preview, at the moment at which another intake has stored the next one, if any can."""
+
+    error: StorageError
+    previews: Iterator[int]
+    second_stored: Signal
+    first_deleted: Signal
+
+    def _save(self, name, content):
+        super()._save(name, content)
+        if "/previews/" in name:
+            if next(self.previews) == 1:
+                self.second_stored.wait(1)
+                raise self.error
+            self.second_stored.set()
+            self.first_deleted.wait(1)
+        return name
+
+    def delete(self, name):
+        super().delete(name)
+        if "/previews/" in name:
+            self.first_deleted.set()
+
+
+@pytest.fixture
+def use(settings):
+    """Makes this the kind of storage for images."""
+
+    def use(kind: type) -> None:
+        settings.STORAGES = {**settings.STORAGES, "default": {"BACKEND": f"{__name__}.{kind.__qualname__}"}}
+
+    return use
+
+
+@pytest.fixture
+def trouble(use, monkeypatch):
+    """Makes the storage fail once with this error."""
+
+    def trouble(error: StorageError) -> None:
+        use(Trouble)
+        values = {"error": error, "previews": count(1), "second_stored": Signal(), "first_deleted": Signal()}
+        for name, value in values.items():
+            monkeypatch.setattr(Trouble, name, value, raising=False)
+
+    return trouble
+
+
+def twin(number: int) -> bytes:
+    """The same pixels in other bytes: another original, the same preview."""
+    info, buffer = PngInfo(), io.BytesIO()
+    info.add_text("number", str(number))
+    Image.open(io.BytesIO(small_png(1))).save(buffer, "PNG", pnginfo=info)
+    return buffer.getvalue()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_images_of_a_facility_are_stored_side_by_side(submitter, use):
+    use(Meeting)
+
+    results = at_once(lambda seed: accept(small_png(seed), submitter, patient=PatientDetails(f"MRN-{seed}")), [1, 2])
+
+    assert [result.created for result in results] == [True, True]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("same", [True, False])
+def test_an_intake_that_fails_leaves_what_another_one_stores(submitter, trouble, same):
+    trouble(StorageFull("Full."))
+
+    results = at_once(
+        lambda number: accept(twin(0 if same else number), submitter, patient=PatientDetails(f"MRN-{number}")), [1, 2]
+    )
+
+    assert sorted(type(result).__name__ for result in results) == ["StorageFull", "Submitted"]
+    radiograph = Radiograph.objects.get()
+    names = {radiograph.original.name, radiograph.preview.name}
+    assert {path.relative_to(settings.MEDIA_ROOT).as_posix() for path in stored_files(submitter.facility)} == names
+
+
+@pytest.mark.django_db
+def test_nothing_is_deleted_from_a_storage_that_does_not_answer(submitter, trouble):
+    trouble(StorageUnavailable("It does not answer."))
+
+    with pytest.raises(StorageUnavailable):
+        accept(small_png(1), submitter)
+
+    assert not Radiograph.objects.exists()
+    assert len(stored_files(submitter.facility)) == 2  # for scrub: deleted late, it might be another sender's by then
+    assert accept(small_png(1), submitter).created
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_two_senders_say_of_one_patient_at_once_is_not_overwritten(submitter):
+    patient = PatientFactory(facility=submitter.facility, medical_record_number="MRN-1", given_name="")
+
+    def say(given_name: str):
+        details = PatientDetails("MRN-1", given_name=given_name)
+        with transaction.atomic():
+            known = find_or_create_patient(facility=submitter.facility, details=details, actor=submitter)[0]
+            return known.given_name
+
+    results = at_once(say, ["Kim", "Robin", "Sam", "Toni"])
+
+    patient.refresh_from_db()
+    assert [result for result in results if isinstance(result, str)] == [patient.given_name]
+    assert {type(result) for result in results} == {str, PatientMismatch}
