@@ -7,8 +7,13 @@ from django.core.files.uploadedfile import UploadedFile
 from django.utils import timezone
 
 from cases import labels
-from cases.models import Case, LabResult, Patient, Priority, Review, Sex
+from cases.findings import ZONES, Device, Effusion, Pattern, Zone, ZoneScore
+from cases.models import Case, DisagreementReason, LabResult, Patient, Priority, Review, Sex
+from cases.models.findings import PATTERN_FIELDS, SCORE_FIELDS, STRUCTURED_FIELDS
 from cases.services import CaseDetails, PatientDetails
+
+NOT_SAID = "–"
+"""The answer that gives none, where another one can be taken back."""
 
 
 class DayInput(forms.DateInput):
@@ -23,6 +28,7 @@ class DayInput(forms.DateInput):
 class ReviewForm(forms.Form):
     """A reader's read. Everything may be blank in a draft; what a signature needs is checked when signing."""
 
+    version = forms.IntegerField(required=False, min_value=0, widget=forms.HiddenInput)
     first_impression = forms.ChoiceField(required=False)  # a button each, see _first_impression.html
     final_label = forms.ChoiceField(required=False, widget=forms.RadioSelect)
     findings = forms.CharField(
@@ -31,6 +37,9 @@ class ReviewForm(forms.Form):
         strip=False,
         widget=forms.Textarea(attrs={"rows": 6, "class": "form-control", "placeholder": "What do you see?"}),
     )
+    agrees_with_ai = forms.NullBooleanField(
+        required=False, widget=forms.RadioSelect(choices=[("", NOT_SAID), ("True", "Agree"), ("False", "Disagree")])
+    )
 
     def __init__(self, *args, case: Case, **kwargs):
         super().__init__(*args, **kwargs)
@@ -38,12 +47,62 @@ class ReviewForm(forms.Form):
         for name in ("first_impression", "final_label"):
             field: forms.ChoiceField = self.fields[name]  # type: ignore[assignment]
             field.choices = choices
+        own = forms.fields_for_model(Review, [*STRUCTURED_FIELDS, "disagreement_reason", "disagreement_note"])
+        self.fields |= own
+        for name in (*SCORE_FIELDS, "effusion"):
+            own[name].widget = forms.RadioSelect()
+        own["effusion"].choices = [("", NOT_SAID), *Effusion.choices]
+        for name in SCORE_FIELDS:
+            own[name].choices = [("", NOT_SAID), *((score.value, str(score.value)) for score in ZoneScore)]
+        for name in PATTERN_FIELDS:
+            own[name].choices = [("", "Pattern?"), *Pattern.choices]
+        own["disagreement_reason"].choices = [("", "Why?"), *DisagreementReason.choices]
+        for name in (*PATTERN_FIELDS, "disagreement_reason"):
+            own[name].widget.attrs["class"] = "form-select form-select-sm"
+        own["disagreement_note"].widget.attrs |= {
+            "class": "form-control form-control-sm",
+            "placeholder": "In your words",
+        }
 
     @classmethod
     def of(cls, case: Case, review: Review | None) -> ReviewForm:
-        if review is None:
-            return cls(case=case)
-        return cls(case=case, initial={name: getattr(review, name) for name in cls.base_fields})
+        initial = (
+            forms.model_to_dict(review, Review.READ_FIELDS) | {"version": review.version} if review else {"version": 0}
+        )
+        return cls(case=case, initial=initial)
+
+    def clean_findings(self) -> str:
+        """Browsers send every line with a carriage return."""
+        return self.cleaned_data["findings"].replace("\r\n", "\n")
+
+    @property
+    def zones(self) -> list[tuple[Zone, forms.BoundField, forms.BoundField]]:
+        return [(zone, self[f"{zone.code}_score"], self[f"{zone.code}_pattern"]) for zone in ZONES]
+
+    @property
+    def devices(self) -> list[tuple[str, forms.BoundField]]:
+        return [(device.label, self[f"has_{device}"]) for device in Device]
+
+    @property
+    def first_problem(self) -> str:
+        return next(str(error) for errors in self.errors.values() for error in errors)
+
+
+class MacroForm(forms.Form):
+    abbreviation = forms.RegexField(
+        r"^/?[A-Za-z0-9_-]+\Z",
+        max_length=20,
+        error_messages={"invalid": "Use letters, digits, - and _ only, without a space."},
+        widget=forms.TextInput(attrs={"class": "form-control", "autocomplete": "off", "spellcheck": "false"}),
+    )
+    text = forms.CharField(max_length=2_000, widget=forms.Textarea(attrs={"class": "form-control", "rows": 4}))
+
+    def clean_abbreviation(self) -> str:
+        """As it is typed into the findings, but for the slash before it."""
+        return self.cleaned_data["abbreviation"].removeprefix("/").lower()
+
+    def clean_text(self) -> str:
+        return self.cleaned_data["text"].replace("\r\n", "\n")
 
 
 class LabResultForm(forms.ModelForm):

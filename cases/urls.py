@@ -14,9 +14,13 @@ urlpatterns = [
     path("cases/<uuid:uid>/release/", views.ReleaseView.as_view(), name="release"),
     path("cases/<uuid:uid>/first-impression/", views.FirstImpressionView.as_view(), name="first-impression"),
     path("cases/<uuid:uid>/review/", views.ReviewView.as_view(), name="review"),
+    path("cases/<uuid:uid>/verdict/", views.VerdictView.as_view(), name="verdict"),
     path("cases/<uuid:uid>/sign/", views.SignView.as_view(), name="sign"),
     path("cases/<uuid:uid>/lab-results/", views.AddLabResultView.as_view(), name="lab-result-add"),
     path("radiographs/<uuid:uid>/preview/", views.RadiographPreviewView.as_view(), name="radiograph-preview"),
     path("radiographs/<uuid:uid>/original/", views.RadiographOriginalView.as_view(), name="radiograph-original"),
+    path("macros/", views.MacroListView.as_view(), name="macro-list"),
+    path("macros/<uuid:uid>/", views.MacroView.as_view(), name="macro"),
+    path("macros/<uuid:uid>/delete/", views.DeleteMacroView.as_view(), name="macro-delete"),
     path("upload/", views.UploadView.as_view(), name="upload"),
 ]

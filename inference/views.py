@@ -4,6 +4,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views import View
 from django.views.generic import DetailView, ListView, TemplateView
+from django_htmx.http import trigger_client_event
 
 from cases import labels
 from cases.blinding import blinding_of
@@ -30,7 +31,8 @@ class ResultsView(View):
         results = results_of(radiograph, blinding_of(request.user))
         if results.is_final and not results.is_withheld:
             record(Event.VIEWED_PREDICTION, actor=request.user, obj=radiograph, request=request)
-        return render(request, "inference/_results_update.html", {"results": results})
+        response = render(request, "inference/_results_update.html", {"results": results})
+        return trigger_client_event(response, "ai-ended") if results.is_final else response
 
 
 class HeatmapView(View):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from knox.models import get_token_model
 
-from cases.models import Batch, BatchItem, Case
+from cases.models import Batch, BatchItem, Case, Macro
 from cases.tests.factories import FacilityFactory, RadiographFactory, UserFactory
 from inference.models import Heatmap
 from inference.outcomes import Doubt
@@ -47,12 +47,13 @@ OUR_OWN = [route for route in ALL if route not in ADMIN and route not in UNNAMED
 
 # Which object stands in the address; "" for the routes whose addresses name none.
 OBJECTS = {
-    "case": r"^cases:(case|claim|release|first-impression|review|sign|lab-result-add)$|^api:case-",
+    "case": r"^cases:(case|claim|release|first-impression|review|verdict|sign|lab-result-add)$|^api:case-",
     "radiograph": r"^cases:radiograph-|^inference:results$|^api:radiograph-",
     "patient": r"^api:patient-",
     "batch": r"^api:batch-",
     "run": r"^inference:run-|^api:run-",
     "heatmap": r"^inference:heatmap$|^api:heatmap-",
+    "macro": r"^cases:macro(-delete)?$",
     "version": r"^inference:model$|^api:model-detail$",
 }
 
@@ -88,12 +89,20 @@ class World:
     def object_of(self, route: Route) -> str:
         return next((name for name, pattern in OBJECTS.items() if re.search(pattern, route.name)), "")
 
+    def object_for(self, route: Route, user: User | None):
+        """The object that stands in the route's address; a macro is the user's own."""
+        name = self.object_of(route)
+        if name != "macro":
+            return getattr(self, name)
+        owner = user or self.users[Role.RADIOLOGIST]
+        return Macro.objects.get_or_create(owner=owner, abbreviation="norm", defaults={"text": "Lungs clear."})[0]
+
     def address(self, route: Route, user: User | None) -> str:
         """The route's address with objects of this world; a token is the user's own."""
         values: dict[str, object] = {}
         for parameter in route.parameters:
             if parameter == "uid":
-                values["uid"] = getattr(self, self.object_of(route)).uid
+                values["uid"] = self.object_for(route, user).uid
             elif parameter == "token_key":
                 token, _ = get_token_model().objects.create(user=user or self.users[Role.RADIOLOGIST])
                 values["token_key"] = token.token_key

@@ -1,8 +1,9 @@
 from cases.models.batches import Batch, BatchItem
 from cases.models.cases import AiStatus, Case, CaseStatusChange, Priority
+from cases.models.macros import Macro
 from cases.models.patients import LabResult, Patient, Sex
 from cases.models.radiographs import Radiograph
-from cases.models.reviews import Review
+from cases.models.reviews import DisagreementReason, Review
 
 __all__ = [
     "AiStatus",
@@ -10,7 +11,9 @@ __all__ = [
     "BatchItem",
     "Case",
     "CaseStatusChange",
+    "DisagreementReason",
     "LabResult",
+    "Macro",
     "Patient",
     "Priority",
     "Radiograph",

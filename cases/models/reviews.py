@@ -8,6 +8,7 @@ from django.db.models import Q
 
 from cases import labels
 from cases.models.cases import Case
+from cases.models.findings import STRUCTURED_CONSTRAINTS, STRUCTURED_FIELDS, StructuredFindings
 from cases.models.scoping import FacilityScopedQuerySet
 from portal.accounts.models import Facility
 
@@ -19,8 +20,28 @@ class ReviewQuerySet(FacilityScopedQuerySet):
         return self.filter(signed_at__isnull=False)
 
 
-class Review(models.Model):
+class DisagreementReason(models.TextChoices):
+    NOT_SEEN = "not_seen", "The AI missed a finding"
+    NOT_THERE = "not_there", "The AI sees what is not there"
+    ARTEFACT = "artefact", "Artefact or device"
+    OTHER_DISEASE = "other_disease", "Another disease"
+    TECHNIQUE = "technique", "Technical quality of the image"
+    KNOWLEDGE = "knowledge", "Prior images or clinical knowledge"
+    OTHER = "other", "Another reason"
+
+
+class Review(StructuredFindings):
     """One reader's read of a case: a draft until it is signed, then never changed."""
+
+    READ_FIELDS = [
+        "final_label",
+        "findings",
+        *STRUCTURED_FIELDS,
+        "agrees_with_ai",
+        "disagreement_reason",
+        "disagreement_note",
+    ]
+    """What a reader says in the end: a draft changes these, and an amendment starts from a copy of them."""
 
     uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     case = models.ForeignKey(Case, models.PROTECT, related_name="reviews")
@@ -32,6 +53,12 @@ class Review(models.Model):
     )
     final_label = models.CharField(max_length=40, blank=True)
     findings = models.TextField(blank=True, max_length=10_000)
+    agrees_with_ai = models.BooleanField(null=True, blank=True)
+    disagreement_reason = models.CharField(max_length=15, choices=DisagreementReason.choices, blank=True)
+    disagreement_note = models.CharField(max_length=200, blank=True)
+    version = models.PositiveIntegerField(
+        default=0, editable=False, help_text="Counts the changes, so that two open pages do not undo each other's."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
     signed_at = models.DateTimeField(null=True)
@@ -63,6 +90,27 @@ class Review(models.Model):
                 condition=Q(signed_at__isnull=True) | ~Q(final_label=labels.OTHER) | ~Q(findings=""),
                 name="review_other_is_explained",
             ),
+            models.CheckConstraint(
+                condition=Q(agrees_with_ai__isnull=True) | ~Q(first_impression=""),
+                name="review_ai_is_judged_after_first_impression",
+            ),
+            models.CheckConstraint(
+                condition=Q(disagreement_reason__in=["", *DisagreementReason.values]),
+                name="review_disagreement_reason_is_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(disagreement_reason="", disagreement_note="")
+                | Q(agrees_with_ai=False, agrees_with_ai__isnull=False),
+                name="review_reason_only_of_disagreement",
+            ),
+            models.CheckConstraint(
+                condition=Q(signed_at__isnull=True)
+                | Q(agrees_with_ai__isnull=True)
+                | Q(agrees_with_ai=True)
+                | (~Q(disagreement_reason="") & (~Q(disagreement_reason="other") | ~Q(disagreement_note=""))),
+                name="review_signed_disagreement_has_a_reason",
+            ),
+            *STRUCTURED_CONSTRAINTS,
         ]
 
     def __str__(self) -> str:
@@ -79,3 +127,13 @@ class Review(models.Model):
     @property
     def facility(self) -> Facility:
         return self.case.facility
+
+    @property
+    def verdict_on_ai(self) -> str:
+        """One sentence on whether the reader agreed with the AI; empty where that was not said."""
+        if self.agrees_with_ai is None:
+            return ""
+        if self.agrees_with_ai:
+            return "Agrees with the AI."
+        why = ", ".join(part for part in (self.get_disagreement_reason_display(), self.disagreement_note) if part)
+        return f"Disagrees with the AI: {why}." if why else "Disagrees with the AI."

@@ -1,3 +1,4 @@
+from cases.views.macros import DeleteMacroView, MacroListView, MacroView
 from cases.views.media import RadiographOriginalView, RadiographPreviewView
 from cases.views.page import CaseView
 from cases.views.reading import (
@@ -8,6 +9,7 @@ from cases.views.reading import (
     ReleaseView,
     ReviewView,
     SignView,
+    VerdictView,
 )
 from cases.views.upload import UploadView
 from cases.views.worklist import WorklistView
@@ -17,12 +19,16 @@ __all__ = [
     "CaseView",
     "ClaimNextView",
     "ClaimView",
+    "DeleteMacroView",
     "FirstImpressionView",
+    "MacroListView",
+    "MacroView",
     "RadiographOriginalView",
     "RadiographPreviewView",
     "ReleaseView",
     "ReviewView",
     "SignView",
     "UploadView",
+    "VerdictView",
     "WorklistView",
 ]

@@ -11,6 +11,7 @@ from django.views import View
 from cases.blinding import blinding_on
 from cases.forms import LabResultForm, ReviewForm
 from cases.models import Case, Radiograph, Review
+from cases.reading import asks_verdict
 from portal.accounts.access import Action
 from portal.audit.models import Event
 from portal.audit.services import record
@@ -37,6 +38,7 @@ def render_case(
     case: Case,
     *,
     review_form: ReviewForm | None = None,
+    stored_draft: Review | None = None,
     lab_form: LabResultForm | None = None,
     problem: DomainError | None = None,
     status: int = 200,
@@ -47,12 +49,15 @@ def render_case(
         request: The request; ``?radiograph=`` chooses the image.
         case: A case that the user may see.
         review_form: A bound form to show instead of the reader's draft.
+        stored_draft: What is stored, where the bound form was written over another version of it.
         lab_form: A bound form to show instead of an empty one.
         problem: A refusal to show at the top.
         status: HTTP status of the page.
     """
     context = case_context(request, case, review_form=review_form, lab_form=lab_form)
-    return render(request, "cases/case.html", context | {"problem": problem}, status=status)
+    return render(
+        request, "cases/case.html", context | {"problem": problem, "stored_draft": stored_draft}, status=status
+    )
 
 
 def case_context(
@@ -73,6 +78,7 @@ def case_context(
         "is_mine": case.is_claimed and case.claimed_by_id == request.user.pk,
         "review_form": review_form,
         "blinding": blinding_on(case, request.user, reviews),
+        "asks_verdict": asks_verdict(case, draft),
         "lab_form": lab_form or LabResultForm(),
         "lab_results": list(case.patient.lab_results.all()),
         "prior_cases": _other_cases(case),

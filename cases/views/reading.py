@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from django.contrib import messages
+from django.http import JsonResponse
 from django.shortcuts import redirect, render
 from django.views import View
 
-from cases import claims, labels, reading, services
+from cases import claims, reading, services
 from cases.forms import LabResultForm, ReviewForm
-from cases.models import Case
+from cases.models import Case, Review
 from cases.views.page import case_context, case_url, render_case, visible_case
 from portal.errors import DomainError
+from portal.problems import of_domain_error, problem_response, wants_json
+
+
+class ReadingView(View):
+    """Something that a reader does on the case page.
+
+    Who has to sign in first comes back by GET, without what was sent: the page of the case has what was typed.
+    """
+
+    def get(self, request, uid):
+        return redirect(case_url(request, visible_case(request.user, uid)))
 
 
 class ClaimNextView(View):
@@ -24,7 +36,7 @@ class ClaimNextView(View):
         return redirect(case)
 
 
-class ClaimView(View):
+class ClaimView(ReadingView):
     def post(self, request, uid):
         case = visible_case(request.user, uid)
         try:
@@ -34,7 +46,7 @@ class ClaimView(View):
         return redirect(case_url(request, case))
 
 
-class ReleaseView(View):
+class ReleaseView(ReadingView):
     """Puts the case back. What the reader has typed comes along and is kept as a draft first."""
 
     def post(self, request, uid):
@@ -55,7 +67,7 @@ class ReleaseView(View):
         return redirect("cases:worklist")
 
 
-class FirstImpressionView(View):
+class FirstImpressionView(ReadingView):
     """Commits the first impression with one click, and keeps what is typed so far.
 
     A script gets the parts of the page that change, and the AI's reading with them; without one the page comes again.
@@ -81,19 +93,21 @@ class FirstImpressionView(View):
 
     def _commit(self, case: Case, form: ReviewForm, has_text: bool) -> None:
         if not form.is_valid():
-            raise services.InvalidDetails("This read cannot be kept as it is.", remedy=_first_error(form))
+            raise _unfit(form)
         if not form.cleaned_data["first_impression"]:
             raise services.InvalidDetails("The first impression is missing.", remedy="Choose one of those offered.")
         kept = form.cleaned_data if has_text else {"first_impression": form.cleaned_data["first_impression"]}
         reading.save_review(case=case, reader=self.request.user, request=self.request, **kept)
 
 
-class ReviewView(View):
-    """Keeps a draft."""
+class ReviewView(ReadingView):
+    """Keeps a draft. The script that saves while the reader types gets the draft's version, or a problem, as JSON."""
 
     def post(self, request, uid):
         case = visible_case(request.user, uid)
         form = ReviewForm(request.POST, case=case)
+        if wants_json(request):
+            return self._save_quietly(case, form)
         if not form.is_valid():
             return render_case(request, case, review_form=form, status=400)
         try:
@@ -103,8 +117,28 @@ class ReviewView(View):
         messages.success(request, "Draft saved.")
         return redirect(case_url(request, case))
 
+    def _save_quietly(self, case: Case, form: ReviewForm):
+        if not form.is_valid():
+            raise _unfit(form)
+        try:
+            review = reading.save_review(case=case, reader=self.request.user, request=self.request, **form.cleaned_data)
+        except reading.DraftChanged as error:
+            return problem_response(self.request, of_domain_error(error) | {"stored": _told(error.stored)})
+        return JsonResponse({"version": review.version})
 
-class SignView(View):
+
+class VerdictView(View):
+    """The question whether the reader agrees, for a page on which the AI ends after the first impression was given."""
+
+    def get(self, request, uid):
+        case = visible_case(request.user, uid)
+        draft = Review.objects.filter(case=case, reader=request.user, signed_at=None).first()
+        form, asks_verdict = ReviewForm.of(case, draft), reading.asks_verdict(case, draft)
+        context = {"case": case, "draft": draft, "review_form": form, "asks_verdict": asks_verdict}
+        return render(request, "cases/_verdict.html", context)
+
+
+class SignView(ReadingView):
     """Asks once more, then signs. With scripts the question is a dialog on the case page, without it is a page."""
 
     def post(self, request, uid):
@@ -116,15 +150,15 @@ class SignView(View):
             if "confirmed" in request.POST:
                 reading.sign_case(case=case, reader=request.user, request=request, **form.cleaned_data)
             else:
-                reading.check_signable(form.cleaned_data["final_label"], form.cleaned_data["findings"])
+                reading.check_signable(**form.cleaned_data)
                 return self._ask(case, form)
         except DomainError as error:
             return _typed_text_kept(request, case, form, error)
         return redirect(case_url(request, case))
 
     def _ask(self, case: Case, form: ReviewForm):
-        label = labels.title(form.cleaned_data["final_label"])
-        return render(self.request, "cases/sign.html", {"case": case, "form": form, "final_label": label})
+        review = Review(**{name: form.cleaned_data[name] for name in Review.READ_FIELDS})
+        return render(self.request, "cases/sign.html", {"case": case, "form": form, "review": review})
 
 
 class AddLabResultView(View):
@@ -141,10 +175,22 @@ class AddLabResultView(View):
         return redirect(case_url(request, case))
 
 
-def _first_error(form: ReviewForm) -> str:
-    return next(str(error) for errors in form.errors.values() for error in errors)
+def _unfit(form: ReviewForm) -> DomainError:
+    return services.InvalidDetails("This read cannot be kept as it is.", remedy=form.first_problem)
+
+
+def _told(review: Review) -> dict:
+    """A draft in words, for its reader to compare another one with."""
+    return {
+        "version": review.version,
+        "final_label": review.final_label_title,
+        "findings": review.findings,
+        "sentences": [*review.structured_findings.sentences, *filter(None, [review.verdict_on_ai])],
+    }
 
 
 def _typed_text_kept(request, case: Case, form: ReviewForm, error: DomainError):
     form.add_error(None, str(error))
-    return render_case(request, visible_case(request.user, case.uid), review_form=form, status=error.status)
+    stored = error.stored if isinstance(error, reading.DraftChanged) else None
+    case = visible_case(request.user, case.uid)
+    return render_case(request, case, review_form=form, stored_draft=stored, status=error.status)

@@ -1,5 +1,7 @@
 // Behaviour that every page shares. Everything here only adds comfort: each form and link works without it.
 
+import "./kept.js"; // forgets what is another reader's
+
 // Filters that are not set stay out of the address.
 document.addEventListener("formdata", (event) => {
   if (event.target.method !== "get") return;
@@ -49,13 +51,3 @@ document.addEventListener("click", (event) => {
   }
   event.target.closest("[data-close-dialog]")?.closest("dialog").close();
 });
-
-// Leaving a page with unsaved text asks first.
-for (const form of document.querySelectorAll("form[data-keep-typed]")) {
-  let typed = false;
-  form.addEventListener("input", () => (typed = true));
-  form.addEventListener("submit", () => (typed = false));
-  window.addEventListener("beforeunload", (event) => {
-    if (typed) event.preventDefault();
-  });
-}
