@@ -66,10 +66,10 @@ class ReviewForm(forms.Form):
 
     @classmethod
     def of(cls, case: Case, review: Review | None) -> ReviewForm:
-        initial = (
-            forms.model_to_dict(review, Review.READ_FIELDS) | {"version": review.version} if review else {"version": 0}
-        )
-        return cls(case=case, initial=initial)
+        if review is None:
+            return cls(case=case, initial={"version": 0})
+        read = forms.model_to_dict(review, Review.READ_FIELDS)
+        return cls(case=case, initial=read | {"version": review.draft_version})
 
     def clean_findings(self) -> str:
         """Browsers send every line with a carriage return."""

@@ -66,24 +66,25 @@ def save_review(
     case = claim_case(case=case, reader=reader, request=request)
     if not {first_impression, read.get("final_label", "")} <= {"", *read_labels(case)}:
         raise InvalidDetails("This label is not one that the case can have.", remedy="Choose one of those offered.")
-    review, is_new = Review.objects.get_or_create(case_id=case.pk, reader=reader, signed_at=None)
-    opens_session = is_new or review.updated_at < timezone.now() - CLAIM_DURATION
+    review, _ = Review.objects.get_or_create(case_id=case.pk, reader=reader, signed_at=None)
+    last_saved = review.updated_at if review.draft_version else None
     commits = bool(first_impression and not review.first_impression)
     if commits:
         review.first_impression = first_impression
         review.first_impression_at = timezone.now()
         review.was_blind = reads_blind(reader, case)
     changes = _changes(review, read)
-    if changes and version not in {None, review.version}:
+    if changes and version not in {None, review.draft_version}:
         raise DraftChanged(review)
     if changes.get("agrees_with_ai") is not None and not asks_verdict(case, review):
         raise InvalidDetails("There is no AI reading to agree with.", remedy="Give your first impression before it.")
     if changes:
-        review.version += 1
+        review.draft_version += 1
         for name, value in changes.items():
             setattr(review, name, value)
     if changes or commits:
         review.save()
+    opens_session = changes and (last_saved is None or last_saved < timezone.now() - CLAIM_DURATION)
     if commits or opens_session:
         detail = "first impression" if commits else ""
         record(Event.REVIEWED_CASE, actor=reader, obj=case, request=request, detail=detail)

@@ -53,10 +53,10 @@ class Review(StructuredFindings):
     )
     final_label = models.CharField(max_length=40, blank=True)
     findings = models.TextField(blank=True, max_length=10_000)
-    agrees_with_ai = models.BooleanField(null=True, blank=True)
+    agrees_with_ai = models.BooleanField("agrees with the AI", null=True, blank=True)
     disagreement_reason = models.CharField(max_length=15, choices=DisagreementReason.choices, blank=True)
     disagreement_note = models.CharField(max_length=200, blank=True)
-    version = models.PositiveIntegerField(
+    draft_version = models.PositiveIntegerField(
         default=0, editable=False, help_text="Counts the changes, so that two open pages do not undo each other's."
     )
     created_at = models.DateTimeField(auto_now_add=True)

@@ -124,7 +124,7 @@ class ReviewView(ReadingView):
             review = reading.save_review(case=case, reader=self.request.user, request=self.request, **form.cleaned_data)
         except reading.DraftChanged as error:
             return problem_response(self.request, of_domain_error(error) | {"stored": _told(error.stored)})
-        return JsonResponse({"version": review.version})
+        return JsonResponse({"version": review.draft_version})
 
 
 class VerdictView(View):
@@ -182,7 +182,7 @@ def _unfit(form: ReviewForm) -> DomainError:
 def _told(review: Review) -> dict:
     """A draft in words, for its reader to compare another one with."""
     return {
-        "version": review.version,
+        "version": review.draft_version,
         "final_label": review.final_label_title,
         "findings": review.findings,
         "sentences": [*review.structured_findings.sentences, *filter(None, [review.verdict_on_ai])],

@@ -121,8 +121,7 @@ class Draft {
     this.saved = content;
     this.problem = "";
     if (this.content === content) forget(this.key);
-    const time = new Date().toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
-    this.say("saved", `Saved ${time}`);
+    this.sayStored();
     return true;
   }
 
@@ -155,6 +154,11 @@ class Draft {
     this.conflict.scrollIntoView({ block: "nearest" });
   }
 
+  sayStored() {
+    const time = new Date().toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
+    this.say("saved", `Saved ${time}`);
+  }
+
   /** A screen reader reads a sentence out once, not each time that it is true again. */
   say(state, sentence) {
     this.state.dataset.state = state;
@@ -174,7 +178,8 @@ class Draft {
   async pass(button) {
     const isStored = await this.save();
     this.form.querySelector("dialog[open]")?.close();
-    if (!isStored || "savesDraft" in (button?.dataset ?? {})) return;
+    if (!isStored) return;
+    if ("savesDraft" in (button?.dataset ?? {})) return this.sayStored();
     this.isPassing = true;
     this.form.requestSubmit(button);
     this.isPassing = false;

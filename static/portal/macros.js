@@ -57,6 +57,7 @@ if (menu) {
         return button;
       }),
     );
+    menu.querySelector(".menu-panel").scrollIntoView({ block: "nearest" });
   };
 
   field.addEventListener("focus", () => macros ?? load().catch(() => {}), { once: true });

@@ -1,0 +1,288 @@
+"""What a reader types is stored, or it stays: two tabs, a session that ends, a claim that is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from django.contrib.sessions.models import Session
+from playwright.sync_api import Page, expect
+
+from cases.claims import claim_case, release_case
+from cases.models import Case, Macro, Review
+from cases.reading import save_review
+from cases.tests.factories import PASSWORD, CaseFactory, PatientFactory, RadiographFactory
+from inference.services import record_prediction
+from inference.tests.factories import PipelineFactory, RunFactory, claimed, judgement, succeeded_run
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+SAVED = "Saved"
+
+
+@pytest.fixture
+def case(facility, submitter) -> Case:
+    """The AI has read it: Covid 0.7."""
+    patient = PatientFactory(facility=facility, family_name="Lovelace", given_name="Ada")
+    run = succeeded_run(radiograph=RadiographFactory(case=CaseFactory(patient=patient, submitted_by=submitter)))
+    return run.radiograph.case
+
+
+@pytest.fixture
+def reading(sign_in, live_server, radiologist, case) -> Page:
+    """The case page of a reader who has taken the case."""
+    claim_case(case=case, reader=radiologist)
+    page = sign_in(radiologist)
+    page.goto(live_server.url + case.get_absolute_url())
+    return page
+
+
+@pytest.fixture
+def another_tab(reading: Page) -> Callable[[], Page]:
+    def opened() -> Page:
+        tab = reading.context.new_page()
+        tab.goto(reading.url)
+        return tab
+
+    return opened
+
+
+def state(page: Page):
+    return page.locator("#draft-state")
+
+
+def kept_in(page: Page) -> int:
+    """How many drafts wait in the tab."""
+    return page.evaluate("Object.keys(sessionStorage).filter((key) => key.startsWith('draft:')).length")
+
+
+def test_what_is_typed_is_stored_without_a_click(reading):
+    reading.get_by_label("Findings").press_sequentially("Patchy opacities.")
+    expect(state(reading)).to_contain_text(SAVED)
+    reading.get_by_role("group", name="Final label").get_by_label("Pneumonia").check()
+    reading.get_by_role("group", name="Right lower").get_by_label("3").check()
+    reading.get_by_label("Pattern, right lower").select_option("Consolidation")
+    reading.get_by_label("Pacemaker").check()
+    expect(state(reading)).not_to_have_attribute("data-state", "saving")
+
+    reading.reload()
+
+    expect(reading.get_by_label("Findings")).to_have_value("Patchy opacities.")
+    review = Review.objects.get()
+    assert (review.findings, review.final_label) == ("Patchy opacities.", "pneumonia")
+    assert (review.right_lower_score, review.right_lower_pattern) == (3, "consolidation")
+    assert review.has_pacemaker
+    assert kept_in(reading) == 0
+
+
+def test_a_second_tab_finds_out_that_the_first_has_changed_the_draft_and_keeps_its_own_text(
+    reading, another_tab, complaints
+):
+    late = another_tab()
+    reading.get_by_label("Findings").fill("From the first tab")
+    expect(state(reading)).to_contain_text(SAVED)
+
+    late.get_by_label("Findings").fill("From the second tab")
+
+    stored = late.get_by_role("alert").filter(has_text="This draft was changed elsewhere.")
+    expect(stored).to_contain_text("From the first tab")
+    expect(late.get_by_label("Findings")).to_have_value("From the second tab")
+    assert Review.objects.get().findings == "From the first tab"
+
+    stored.get_by_role("button", name="Keep mine").click()
+
+    expect(stored).to_be_hidden()
+    expect(state(late)).to_contain_text(SAVED)
+    assert Review.objects.get().findings == "From the second tab"
+
+
+def test_the_stored_draft_can_be_taken_instead(reading, another_tab):
+    late = another_tab()
+    reading.get_by_label("Findings").fill("From the first tab")
+    expect(state(reading)).to_contain_text(SAVED)
+    late.get_by_label("Findings").fill("From the second tab")
+
+    late.get_by_role("link", name="Take the stored one").click()
+
+    expect(late.get_by_label("Findings")).to_have_value("From the first tab")
+    assert kept_in(late) == 0
+
+
+def test_a_draft_survives_a_killed_session(reading, radiologist):
+    Session.objects.all().delete()
+    findings = reading.get_by_label("Findings")
+    findings.press_sequentially("Twenty minutes of work")
+    expect(state(reading)).to_contain_text("you have been signed out")
+    expect(findings).to_have_value("Twenty minutes of work")
+
+    reading.get_by_role("link", name="Sign in again").click()
+    reading.get_by_label("Username").fill(radiologist.username)
+    reading.get_by_label("Password").fill(PASSWORD)
+    reading.get_by_role("button", name="Sign in").click()
+
+    expect(findings).to_have_value("Twenty minutes of work")
+    expect(state(reading)).to_contain_text(SAVED)
+    assert Review.objects.get().findings == "Twenty minutes of work"
+    assert kept_in(reading) == 0
+
+
+def test_a_signature_that_meets_the_sign_in_page_loses_nothing(reading, radiologist, case):
+    reading.get_by_role("group", name="Final label").get_by_label("Normal").check()
+    expect(state(reading)).to_contain_text(SAVED)
+    Session.objects.all().delete()
+    reading.get_by_label("Findings").fill("Lungs clear.")
+
+    reading.get_by_role("button", name="Sign …").click()
+    reading.get_by_role("dialog").get_by_role("button", name="Sign", exact=True).click()
+
+    expect(state(reading)).to_contain_text("you have been signed out")
+    expect(reading.get_by_label("Findings")).to_have_value("Lungs clear.")
+    case.refresh_from_db()
+    assert case.status == Case.Status.IN_REVIEW
+
+
+def test_another_reader_who_signs_in_finds_nothing_of_it(reading, colleague, live_server):
+    Session.objects.all().delete()
+    reading.get_by_label("Findings").fill("Not for other eyes")
+    expect(state(reading)).to_contain_text("you have been signed out")
+    assert kept_in(reading) == 1
+
+    reading.get_by_role("link", name="Sign in again").click()
+    reading.get_by_label("Username").fill(colleague.username)
+    reading.get_by_label("Password").fill(PASSWORD)
+    reading.get_by_role("button", name="Sign in").click()
+
+    expect(reading.get_by_role("heading", name="Lovelace, Ada")).to_be_visible()
+    assert kept_in(reading) == 0
+    assert "Not for other eyes" not in reading.content()
+
+
+def test_signing_out_stores_the_draft_and_leaves_nothing_in_the_browser(reading):
+    reading.get_by_label("Findings").fill("Half a sentence")
+
+    reading.get_by_text("Ada Reader", exact=True).first.click()
+    reading.get_by_role("button", name="Sign out").click()
+
+    expect(reading.get_by_role("heading", name="Sign in")).to_be_visible()
+    assert kept_in(reading) == 0
+    assert Review.objects.get().findings == "Half a sentence"
+
+
+def test_a_lost_claim_keeps_the_typed_text_and_says_who_has_the_case(reading, radiologist, colleague, case, complaints):
+    release_case(case=case, actor=radiologist)
+    claim_case(case=case, reader=colleague)
+
+    reading.get_by_label("Findings").fill("Mine")
+
+    expect(state(reading)).to_contain_text(f"Not saved: {colleague} is reading this case.")
+    expect(reading.get_by_label("Findings")).to_have_value("Mine")
+    assert all("409" in complaint for complaint in complaints)
+    complaints.clear()
+
+
+def test_signing_waits_until_the_last_word_is_stored(reading, case):
+    reading.get_by_role("group", name="Final label").get_by_label("Pneumonia").check()
+    findings = reading.get_by_label("Findings")
+    findings.press_sequentially("The last word")
+    reading.get_by_role("button", name="Sign …").click()
+    reading.get_by_role("dialog").get_by_role("button", name="Sign", exact=True).click()
+
+    expect(reading.get_by_text("Signed by")).to_be_visible()
+    assert Review.objects.get().findings == "The last word"
+    assert kept_in(reading) == 0
+
+
+def test_digits_fill_the_grid_of_zones_and_the_sum_follows(reading):
+    reading.get_by_role("group", name="Right upper").get_by_label("Not said").focus()
+
+    for digit in "023011":
+        reading.keyboard.press(digit)
+
+    expect(reading.get_by_text("Brixia score 7 of 18")).to_be_visible()
+    expect(state(reading)).to_contain_text(SAVED)
+    reading.get_by_role("button", name="Save draft").click()
+    review = Review.objects.get()
+    assert review.first_impression == ""  # elsewhere on the page a digit gives one
+    assert review.structured_findings.brixia_score == 7
+
+
+def test_the_reader_is_asked_whether_the_ai_is_right_when_both_have_concluded(
+    sign_in, live_server, radiologist, facility, submitter
+):
+    radiograph = RadiographFactory(
+        case=CaseFactory(patient__facility=facility, submitted_by=submitter, ai_status="queued")
+    )
+    run = RunFactory(radiograph=radiograph, pipeline=PipelineFactory())
+    claim_case(case=radiograph.case, reader=radiologist)
+    page = sign_in(radiologist)
+    page.goto(live_server.url + radiograph.case.get_absolute_url())
+    page.get_by_role("group", name="First impression").get_by_role("button", name="Covid").click()
+    expect(page.get_by_text("kept as given")).to_be_visible()
+    question = page.get_by_role("group", name="Do you agree with the AI?")
+    expect(question).to_have_count(0)
+
+    run = claimed(run)
+    record_prediction(run, judgement(run))
+
+    expect(question).to_be_visible(timeout=15_000)
+    question.get_by_role("radio", name="Disagree").check()
+    question.get_by_label("Why you disagree").select_option("Artefact or device")
+    expect(state(page)).to_contain_text(SAVED)
+    page.get_by_role("button", name="Save draft").click()
+    expect(state(page)).not_to_have_attribute("data-state", "saving")
+    assert Review.objects.get().verdict_on_ai == "Disagrees with the AI: Artefact or device."
+
+
+def test_a_macro_is_typed_or_chosen_and_put_where_the_caret_is(reading, radiologist):
+    Macro.objects.create(owner=radiologist, abbreviation="norm", text="Lungs clear.")
+    findings = reading.get_by_label("Findings")
+
+    findings.press_sequentially("Well inspired. /norm No effusion. /none ")
+    expect(findings).to_have_value("Well inspired. Lungs clear. No effusion. /none ")
+
+    findings.fill("Before. After.")
+    findings.evaluate("field => field.setSelectionRange(8, 8)")
+    reading.get_by_text("Macros", exact=True).click()
+    reading.get_by_role("button", name="/norm").click()
+    expect(findings).to_have_value("Before. Lungs clear.After.")
+    expect(findings).to_be_focused()
+
+
+def test_enter_in_a_field_of_the_form_is_no_first_impression(reading):
+    reading.get_by_role("group", name="Final label").get_by_label("Normal").focus()
+    reading.keyboard.press("Enter")
+
+    expect(state(reading)).to_contain_text(SAVED)
+    expect(reading.get_by_role("group", name="First impression")).to_be_visible()
+
+
+def test_the_text_comes_back_also_when_the_claim_has_run_out_meanwhile(reading, radiologist, case, live_server):
+    Session.objects.all().delete()
+    reading.get_by_label("Findings").fill("Kept")
+    expect(state(reading)).to_contain_text("you have been signed out")
+    release_case(case=case, actor=radiologist)
+    reading.get_by_role("link", name="Sign in again").click()
+    reading.get_by_label("Username").fill(radiologist.username)
+    reading.get_by_label("Password").fill(PASSWORD)
+    reading.get_by_role("button", name="Sign in").click()
+    expect(reading.get_by_text("comes back when you read on")).to_be_visible()
+
+    reading.get_by_role("button", name="Start reading").click()
+
+    expect(reading.get_by_label("Findings")).to_have_value("Kept")
+    expect(state(reading)).to_contain_text(SAVED)
+
+
+def test_a_draft_kept_from_an_old_version_is_compared_with_what_is_stored_now(reading, radiologist, case, complaints):
+    Session.objects.all().delete()
+    reading.get_by_label("Findings").fill("Typed in this tab")
+    expect(state(reading)).to_contain_text("you have been signed out")
+    save_review(case=case, reader=radiologist, findings="Typed at home")
+    reading.get_by_role("link", name="Sign in again").click()
+    reading.get_by_label("Username").fill(radiologist.username)
+    reading.get_by_label("Password").fill(PASSWORD)
+    reading.get_by_role("button", name="Sign in").click()
+
+    expect(reading.get_by_role("alert").filter(has_text="Typed at home")).to_be_visible()
+    expect(reading.get_by_label("Findings")).to_have_value("Typed in this tab")
+    assert "412" in complaints.pop()
