@@ -93,6 +93,7 @@ def questions(world: World, user: User) -> Iterator[tuple[str, str, dict, dict]]
                 yield method, world.address(route, user), {}, {}
     for name, parameters in QUESTIONS:
         yield "GET", reverse(name), parameters, {}
+    yield "POST", reverse("cases:review", args=[world.case.uid]), {"findings": "Patchy"}, {"Accept": "application/json"}
     for headers in ({"HX-Request": "true"}, {"HX-Request": "true", "X-Poll": "true"}):
         yield "GET", reverse("cases:worklist"), {}, headers
 

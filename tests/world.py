@@ -70,6 +70,10 @@ class World:
             role: UserFactory(role=role, facility=None if role == Role.ADMINISTRATOR else self.facility)
             for role in Role
         }
+        self.macros = {
+            user: Macro.objects.create(owner=user, abbreviation="norm", text="Lungs clear.")
+            for user in self.users.values()
+        }
         self.radiograph = RadiographFactory(case__patient__facility=self.facility)
         self.case: Case = self.radiograph.case
         self.patient = self.case.patient
@@ -92,10 +96,7 @@ class World:
     def object_for(self, route: Route, user: User | None):
         """The object that stands in the route's address; a macro is the user's own."""
         name = self.object_of(route)
-        if name != "macro":
-            return getattr(self, name)
-        owner = user or self.users[Role.RADIOLOGIST]
-        return Macro.objects.get_or_create(owner=owner, abbreviation="norm", defaults={"text": "Lungs clear."})[0]
+        return self.macros[user or self.users[Role.RADIOLOGIST]] if name == "macro" else getattr(self, name)
 
     def address(self, route: Route, user: User | None) -> str:
         """The route's address with objects of this world; a token is the user's own."""

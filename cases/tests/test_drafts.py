@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from django.db import IntegrityError, transaction
+from django.urls import reverse
 from django.utils import timezone
 
 from cases.claims import CLAIM_DURATION, claim_case
@@ -196,3 +197,121 @@ class TestVerdict:
     def test_the_database_holds_the_same(self, case, radiologist, wrong, constraint):
         with pytest.raises(IntegrityError, match=constraint), transaction.atomic():
             Review.objects.create(case=case, reader=radiologist, **wrong)
+
+
+SCRIPT = {"Accept": "application/json"}
+
+
+def address(name: str, case: Case) -> str:
+    return reverse(f"cases:{name}", args=[case.uid])
+
+
+class TestPage:
+    def test_a_script_that_saves_gets_the_version(self, client_of, radiologist, case):
+        answer = client_of(radiologist).post(
+            address("review", case), {"findings": "Patchy", "version": "0", "has_tube": "on"}, headers=SCRIPT
+        )
+
+        assert answer.json() == {"version": 1}
+        assert (Review.objects.get().findings, Review.objects.get().has_tube) == ("Patchy", True)
+
+    def test_a_script_with_an_old_version_gets_what_is_stored(self, client_of, radiologist, case):
+        save_review(case=case, reader=radiologist, final_label="normal", findings="Stored", effusion="none")
+
+        answer = client_of(radiologist).post(
+            address("review", case), {"findings": "Typed", "version": "0"}, headers=SCRIPT
+        )
+
+        assert (answer.status_code, answer.json()["code"]) == (412, "draft_changed")
+        assert answer.json()["stored"] == {
+            "version": 1,
+            "final_label": "Normal",
+            "findings": "Stored",
+            "sentences": ["No pleural effusion."],
+        }
+
+    @pytest.mark.parametrize(
+        ("typed", "status", "code"),
+        [
+            ({"findings": "x" * 10_001}, 400, "invalid_details"),
+            ({"right_upper_score": "7"}, 400, "invalid_details"),
+            ({"version": "soon"}, 400, "invalid_details"),
+            ({"agrees_with_ai": "True"}, 400, "invalid_details"),
+        ],
+    )
+    def test_a_script_that_sends_something_else_is_told_what_is_wrong(
+        self, client_of, radiologist, case, typed, status, code
+    ):
+        answer = client_of(radiologist).post(address("review", case), typed, headers=SCRIPT)
+
+        assert (answer.status_code, answer.json()["code"]) == (status, code)
+        assert answer.json()["remedy"]
+
+    def test_a_script_whose_reader_lost_the_claim_is_told_who_has_it(self, client_of, radiologist, colleague, case):
+        claim_case(case=case, reader=colleague)
+
+        answer = client_of(radiologist).post(address("review", case), {"findings": "Typed"}, headers=SCRIPT)
+
+        assert (answer.status_code, answer.json()["code"]) == (409, "claimed_by_another")
+
+    def test_without_scripts_too_both_drafts_are_shown_and_one_is_kept(self, client_of, radiologist, case):
+        client = client_of(radiologist)
+        save_review(case=case, reader=radiologist, findings="Stored")
+
+        page = client.post(address("review", case), {"findings": "Typed", "version": "0"})
+        assert page.status_code == 412
+        assert "Stored" in page.content.decode()
+        assert "Typed" in page.content.decode()
+
+        client.post(address("review", case), {"findings": "Typed", "version": ["0", "1"]})  # the button comes last
+        assert Review.objects.get().findings == "Typed"
+
+    @pytest.mark.parametrize("name", ["claim", "release", "first-impression", "review", "sign"])
+    def test_who_signs_in_after_a_deed_was_refused_comes_back_to_the_case(self, client_of, radiologist, case, name):
+        assert client_of(radiologist).get(address(name, case))["Location"] == case.get_absolute_url()
+
+    def test_the_question_of_the_verdict_waits_for_the_first_impression(self, client_of, radiologist, case):
+        client = client_of(radiologist)
+        claim_case(case=case, reader=radiologist)
+        for page in (case.get_absolute_url(), address("verdict", case)):
+            assert "Do you agree with the AI?" not in client.get(page).content.decode()
+
+        answer = client.post(
+            address("first-impression", case), {"first_impression": "covid"}, headers={"HX-Request": "true"}
+        )
+
+        assert "Do you agree with the AI?" in answer.content.decode()
+        for page in (case.get_absolute_url(), address("verdict", case)):
+            assert "Do you agree with the AI?" in client.get(page).content.decode()
+
+    def test_a_signed_read_is_shown_in_words(self, client_of, radiologist, case):
+        sign_case(
+            case=case,
+            reader=radiologist,
+            first_impression="normal",
+            final_label="normal",
+            effusion="left",
+            has_pacemaker=True,
+            **DISAGREEMENT,
+        )
+
+        page = client_of(radiologist).get(case.get_absolute_url()).content.decode()
+
+        for words in (
+            "Pleural effusion on the left.",
+            "Devices: pacemaker.",
+            "Disagrees with the AI: Artefact or device",
+        ):
+            assert words in page
+
+    def test_the_question_before_a_signature_repeats_everything(self, client_of, radiologist, case):
+        client = client_of(radiologist)
+        typed = {"final_label": "pneumonia", "right_lower_score": "2", "has_drain": "on", "version": "0"}
+        question = client.post(address("sign", case), typed)
+        assert "Opacity in the right lower zone." in question.content.decode()
+
+        again = {field.name: field.value() for field in question.context["form"] if field.value() is not None}
+        client.post(address("sign", case), again | {"confirmed": "1"})
+
+        review = Review.objects.signed().get()
+        assert (review.right_lower_score, review.has_drain, review.has_tube) == (2, True, False)
