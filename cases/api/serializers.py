@@ -6,6 +6,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from cases.blinding import SHOWN_STATUSES, ShownAi
+from cases.findings import Device, Effusion, Pattern, ZoneScore
 from cases.models import Batch, BatchItem, Case, LabResult, Patient, Priority, Radiograph, Review
 from portal.serializers import ProblemSerializer, address_of, label_of
 
@@ -162,12 +163,30 @@ class RadiographSerializer(serializers.ModelSerializer):
         read_only_fields = fields
 
 
+class ZoneFindingSerializer(serializers.Serializer):
+    zone = serializers.CharField(source="zone.code", help_text="right_upper to left_lower: the patient's sides.")
+    score = serializers.ChoiceField(ZoneScore.choices, allow_null=True, help_text="Brixia, 0-3; null: not said.")
+    pattern = serializers.ChoiceField(Pattern.choices, allow_blank=True)
+
+
+class FindingsSerializer(serializers.Serializer):
+    """What the reader said in structured form; blank and null: not said."""
+
+    zones = ZoneFindingSerializer(many=True)
+    brixia_score = serializers.IntegerField(allow_null=True, help_text="0-18; null unless all six zones have a score.")
+    effusion = serializers.ChoiceField(Effusion.choices, allow_blank=True)
+    devices = serializers.ListField(child=serializers.ChoiceField(Device.choices))
+    sentences = serializers.ListField(child=serializers.CharField(), help_text="The same in words.")
+
+
 class SignedReviewSerializer(serializers.ModelSerializer):
     """A signed read; drafts are their readers' own and not shown."""
 
     reader = serializers.CharField(source="reader.username", read_only=True)
     first_impression_label = serializers.CharField(source="first_impression_title", read_only=True)
     final_label_label = serializers.CharField(source="final_label_title", read_only=True)
+    structured_findings = FindingsSerializer(read_only=True)
+    disagreement_reason_label = label_of("disagreement_reason")
 
     class Meta:
         model = Review
@@ -181,6 +200,11 @@ class SignedReviewSerializer(serializers.ModelSerializer):
             "final_label",
             "final_label_label",
             "findings",
+            "structured_findings",
+            "agrees_with_ai",
+            "disagreement_reason",
+            "disagreement_reason_label",
+            "disagreement_note",
             "signed_at",
         ]
         read_only_fields = fields

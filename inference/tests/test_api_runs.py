@@ -203,6 +203,30 @@ class TestCase:
         assert [review["final_label"] for review in body["reviews"]] == ["covid"]
         assert AuditEvent.objects.filter(event=Event.VIEWED_CASE, object_uid=radiograph.case.uid).count() == 1
 
+    def test_the_signed_read_says_what_was_seen_and_whether_the_ai_was_right(self, api_of, radiologist, radiograph):
+        succeeded_run(radiograph=radiograph)
+        radiograph.case.refresh_from_db()
+        sign_case(
+            case=radiograph.case,
+            reader=radiologist,
+            first_impression="normal",
+            final_label="normal",
+            effusion="both",
+            has_tube=True,
+            left_upper_score=1,
+            left_upper_pattern="nodular",
+            agrees_with_ai=False,
+            disagreement_reason="artefact",
+        )
+
+        (review,) = api_of(radiologist).get(f"/api/v1/cases/{radiograph.case.uid}/").json()["reviews"]
+
+        said = review["structured_findings"]
+        assert said["zones"][3] == {"zone": "left_upper", "score": 1, "pattern": "nodular"}
+        assert (said["brixia_score"], said["effusion"], said["devices"]) == (None, "both", ["tube"])
+        assert "Nodular opacity in the left upper zone." in said["sentences"]
+        assert (review["agrees_with_ai"], review["disagreement_reason_label"]) == (False, "Artefact or device")
+
     def test_a_draft_is_not_shown(self, api_of, colleague, radiologist, radiograph):
         save_review(case=radiograph.case, reader=radiologist, final_label="covid", findings="to be checked")
 

@@ -84,22 +84,23 @@ class Draft {
 
   soon() {
     clearTimeout(this.timer);
+    this.state.dataset.state = "unsaved";
     this.timer = setTimeout(() => this.save(), PAUSE_MS);
   }
 
   /** Stores what is typed. Resolves to whether all of it is stored. */
   save() {
     clearTimeout(this.timer);
+    if (this.content !== this.saved) this.state.dataset.state = "unsaved";
     this.saving = this.saving.catch(() => false).then(() => this.send());
     return this.saving;
   }
 
   async send() {
     const content = this.content;
-    if (content === this.saved) return true;
+    if (content === this.saved) return this.nothingNew();
     if (!this.conflict.hidden) return false;
     keep(this.key, { version: this.version.value, content });
-    this.state.dataset.state = "saving";
     let response, answer;
     try {
       const body = new FormData(this.form);
@@ -120,8 +121,15 @@ class Draft {
     this.version.value = version;
     this.saved = content;
     this.problem = "";
-    if (this.content === content) forget(this.key);
-    this.sayStored();
+    if (this.content === content) {
+      forget(this.key);
+      this.sayStored();
+    }
+    return true;
+  }
+
+  nothingNew() {
+    if (this.state.dataset.state === "unsaved") this.state.dataset.state = "saved"; // typed and taken back
     return true;
   }
 

@@ -14,10 +14,10 @@ from cases.reading import save_review
 from cases.tests.factories import PASSWORD, CaseFactory, PatientFactory, RadiographFactory
 from inference.services import record_prediction
 from inference.tests.factories import PipelineFactory, RunFactory, claimed, judgement, succeeded_run
+from tests.browser.conftest import LARGE, SMALL
+from tests.browser.test_accessibility import violations
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-
-SAVED = "Saved"
 
 
 @pytest.fixture
@@ -51,6 +51,12 @@ def state(page: Page):
     return page.locator("#draft-state")
 
 
+def expect_saved(page: Page) -> None:
+    """Everything typed so far."""
+    expect(state(page)).to_have_attribute("data-state", "saved")
+    expect(state(page)).to_contain_text("Saved")
+
+
 def kept_in(page: Page) -> int:
     """How many drafts wait in the tab."""
     return page.evaluate("Object.keys(sessionStorage).filter((key) => key.startsWith('draft:')).length")
@@ -58,12 +64,12 @@ def kept_in(page: Page) -> int:
 
 def test_what_is_typed_is_stored_without_a_click(reading):
     reading.get_by_label("Findings").press_sequentially("Patchy opacities.")
-    expect(state(reading)).to_contain_text(SAVED)
+    expect_saved(reading)
     reading.get_by_role("group", name="Final label").get_by_label("Pneumonia").check()
     reading.get_by_role("group", name="Right lower").get_by_label("3").check()
     reading.get_by_label("Pattern, right lower").select_option("Consolidation")
     reading.get_by_label("Pacemaker").check()
-    expect(state(reading)).not_to_have_attribute("data-state", "saving")
+    expect_saved(reading)
 
     reading.reload()
 
@@ -80,7 +86,7 @@ def test_a_second_tab_finds_out_that_the_first_has_changed_the_draft_and_keeps_i
 ):
     late = another_tab()
     reading.get_by_label("Findings").fill("From the first tab")
-    expect(state(reading)).to_contain_text(SAVED)
+    expect_saved(reading)
 
     late.get_by_label("Findings").fill("From the second tab")
 
@@ -92,14 +98,14 @@ def test_a_second_tab_finds_out_that_the_first_has_changed_the_draft_and_keeps_i
     stored.get_by_role("button", name="Keep mine").click()
 
     expect(stored).to_be_hidden()
-    expect(state(late)).to_contain_text(SAVED)
+    expect_saved(late)
     assert Review.objects.get().findings == "From the second tab"
 
 
 def test_the_stored_draft_can_be_taken_instead(reading, another_tab):
     late = another_tab()
     reading.get_by_label("Findings").fill("From the first tab")
-    expect(state(reading)).to_contain_text(SAVED)
+    expect_saved(reading)
     late.get_by_label("Findings").fill("From the second tab")
 
     late.get_by_role("link", name="Take the stored one").click()
@@ -121,14 +127,14 @@ def test_a_draft_survives_a_killed_session(reading, radiologist):
     reading.get_by_role("button", name="Sign in").click()
 
     expect(findings).to_have_value("Twenty minutes of work")
-    expect(state(reading)).to_contain_text(SAVED)
+    expect_saved(reading)
     assert Review.objects.get().findings == "Twenty minutes of work"
     assert kept_in(reading) == 0
 
 
 def test_a_signature_that_meets_the_sign_in_page_loses_nothing(reading, radiologist, case):
     reading.get_by_role("group", name="Final label").get_by_label("Normal").check()
-    expect(state(reading)).to_contain_text(SAVED)
+    expect_saved(reading)
     Session.objects.all().delete()
     reading.get_by_label("Findings").fill("Lungs clear.")
 
@@ -199,8 +205,7 @@ def test_digits_fill_the_grid_of_zones_and_the_sum_follows(reading):
         reading.keyboard.press(digit)
 
     expect(reading.get_by_text("Brixia score 7 of 18")).to_be_visible()
-    expect(state(reading)).to_contain_text(SAVED)
-    reading.get_by_role("button", name="Save draft").click()
+    expect_saved(reading)
     review = Review.objects.get()
     assert review.first_impression == ""  # elsewhere on the page a digit gives one
     assert review.structured_findings.brixia_score == 7
@@ -227,9 +232,7 @@ def test_the_reader_is_asked_whether_the_ai_is_right_when_both_have_concluded(
     expect(question).to_be_visible(timeout=15_000)
     question.get_by_role("radio", name="Disagree").check()
     question.get_by_label("Why you disagree").select_option("Artefact or device")
-    expect(state(page)).to_contain_text(SAVED)
-    page.get_by_role("button", name="Save draft").click()
-    expect(state(page)).not_to_have_attribute("data-state", "saving")
+    expect_saved(page)
     assert Review.objects.get().verdict_on_ai == "Disagrees with the AI: Artefact or device."
 
 
@@ -252,7 +255,7 @@ def test_enter_in_a_field_of_the_form_is_no_first_impression(reading):
     reading.get_by_role("group", name="Final label").get_by_label("Normal").focus()
     reading.keyboard.press("Enter")
 
-    expect(state(reading)).to_contain_text(SAVED)
+    expect_saved(reading)
     expect(reading.get_by_role("group", name="First impression")).to_be_visible()
 
 
@@ -270,7 +273,7 @@ def test_the_text_comes_back_also_when_the_claim_has_run_out_meanwhile(reading, 
     reading.get_by_role("button", name="Start reading").click()
 
     expect(reading.get_by_label("Findings")).to_have_value("Kept")
-    expect(state(reading)).to_contain_text(SAVED)
+    expect_saved(reading)
 
 
 def test_a_draft_kept_from_an_old_version_is_compared_with_what_is_stored_now(reading, radiologist, case, complaints):
@@ -286,3 +289,16 @@ def test_a_draft_kept_from_an_old_version_is_compared_with_what_is_stored_now(re
     expect(reading.get_by_role("alert").filter(has_text="Typed at home")).to_be_visible()
     expect(reading.get_by_label("Findings")).to_have_value("Typed in this tab")
     assert "412" in complaints.pop()
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_the_form_is_for_everybody_and_fits_a_phone(reading, radiologist, case, theme):
+    save_review(case=case, reader=radiologist, first_impression="normal", agrees_with_ai=False, right_upper_score=2)
+    reading.add_init_script(f"localStorage.setItem('theme', '{theme}')")
+
+    for size in (LARGE, SMALL):
+        reading.set_viewport_size(size)
+        reading.reload()
+        reading.get_by_text("Macros", exact=True).click()
+        assert violations(reading) == []
+        assert reading.evaluate("document.documentElement.scrollWidth") <= size["width"]

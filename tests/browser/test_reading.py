@@ -116,7 +116,9 @@ def test_a_first_impression_that_is_refused_says_why_and_keeps_what_was_typed(
     expect(page.get_by_role("alert")).to_contain_text(f"{colleague} is reading this case.")
     expect(page.get_by_label("Findings")).to_have_value("Mine")
     expect(page.get_by_text(WITHHELD)).to_be_visible()
-    assert "409" in complaints.pop()
+    expect(page.get_by_text("Not saved:")).to_be_visible()
+    assert all("409" in complaint for complaint in complaints)
+    complaints.clear()
 
 
 def test_the_heatmap_lies_exactly_over_the_image_at_every_zoom(sign_in, radiologist, case):
