@@ -18,6 +18,7 @@ class Draft {
     this.saved = "unsaved" in form.dataset ? null : this.content;
     this.saving = Promise.resolve();
     this.problem = "";
+    this.leadBack();
     this.listen();
     this.bringBack();
     if (this.saved === null) this.soon();
@@ -140,14 +141,16 @@ class Draft {
     return false;
   }
 
-  /** The way back leads to this page, which brings back what is kept. */
-  signedOut() {
-    const notice = document.getElementById("signed-out");
-    const link = notice.querySelector("a");
+  /** Whoever has to sign in comes back to this page, in this tab: here is what is kept. */
+  leadBack() {
+    const link = document.querySelector("#signed-out a");
     link.href = `${document.body.dataset.loginPath}?next=${encodeURIComponent(location.pathname + location.search)}`;
     link.removeAttribute("target");
     link.textContent = "Sign in again";
-    notice.hidden = false;
+  }
+
+  signedOut() {
+    document.getElementById("signed-out").hidden = false;
     return this.failed("you have been signed out. Sign in again; what you typed comes back.");
   }
 
