@@ -11,6 +11,7 @@ from django.views import View
 from cases.blinding import blinding_on
 from cases.forms import LabResultForm, ReviewForm
 from cases.models import Case, Radiograph, Review
+from cases.truth import truth_of
 from portal.accounts.access import Action
 from portal.audit.models import Event
 from portal.audit.services import record
@@ -63,6 +64,7 @@ def case_context(
     signed, draft = _reviews(reviews, request.user)
     if review_form is None and signed is None and request.user.has_perm(Action.REVIEW_CASE):
         review_form = ReviewForm.of(case, draft)
+    lab_results = list(case.patient.lab_results.all())
     return {
         "case": case,
         "patient": case.patient,
@@ -74,7 +76,8 @@ def case_context(
         "review_form": review_form,
         "blinding": blinding_on(case, request.user, reviews),
         "lab_form": lab_form or LabResultForm(),
-        "lab_results": list(case.patient.lab_results.all()),
+        "lab_results": lab_results,
+        "truth": truth_of(case, lab_results),
         "prior_cases": _other_cases(case),
         "history": list(case.status_changes.select_related("actor")),
     }
