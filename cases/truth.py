@@ -10,7 +10,7 @@ from datetime import date, timedelta
 
 from django.db.models import Case as Choice
 from django.db.models import F, OuterRef, Subquery, Value, When
-from django.db.models.expressions import TemporalSubtraction
+from django.db.models.functions import TruncDate
 from django.utils import timezone
 
 from cases.models import Case, LabResult
@@ -46,16 +46,17 @@ def _rank(lab: LabResult, day: date) -> tuple:
     return KINDS.index(lab.kind), nearness, RESULTS.index(lab.result), lab.collected_on  # type: ignore[arg-type]
 
 
-def truth_result(case: str = "") -> Subquery:
-    """The result of ``truth_of``, or NULL, as an annotation; ``case`` is the lookup that leads there, with "__"."""
-    day, collected = OuterRef(f"{case}received_at__date"), F("collected_on")
+def truth_result(case: str = "pk") -> Subquery:
+    """The result of ``truth_of``, or NULL, as an annotation; ``case`` names the row's case.
+
+    The case is joined a second time inside: SQLite knows no outer column where a subquery is put in order.
+    """
+    day, collected = TruncDate("patient__cases__received_at"), F("collected_on")
     labs = (
-        LabResult.objects.filter(patient=OuterRef(f"{case}patient"), kind__in=KINDS, result__in=RESULTS)
-        .annotate(offset=TemporalSubtraction(collected, day))  # a minus would not know that ``day`` is one
+        LabResult.objects.filter(patient__cases=OuterRef(case), kind__in=KINDS, result__in=RESULTS)
+        .annotate(day=day, offset=collected - day)
         .filter(offset__range=(-DAYS_BEFORE, DAYS_AFTER))
-        .annotate(
-            nearness=Choice(When(offset__gte=timedelta(0), then=F("offset")), default=Value(timedelta(0)) - F("offset"))
-        )
+        .annotate(nearness=Choice(When(collected_on__gte=F("day"), then=F("offset")), default=F("day") - collected))
     )
     return Subquery(labs.order_by(_place("kind", KINDS), "nearness", _place("result", RESULTS)).values("result")[:1])
 

@@ -47,7 +47,7 @@ def switching_by_reader(reads: ReviewQuerySet) -> list[Switching]:
         reads.signed()
         .filter(was_blind=True)
         .filter(Exists(_class_named_in_time()))
-        .annotate(truth=truth_result("case__"))
+        .annotate(truth=truth_result("case"))
         .order_by()
         .values("reader")
         .annotate(

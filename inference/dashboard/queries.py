@@ -316,7 +316,7 @@ def _cells(reads: ReviewQuerySet, **groups) -> list[Cell]:
         "age": _age("case__patient__birth_date", "case__received_at"),
         "sex": F("case__patient__sex"),
         "read": F("final_label"),
-        "truth": Coalesce(truth_result("case__"), Value("")),
+        "truth": Coalesce(truth_result("case"), Value("")),
     }
     names: Iterable[str] = groups
     counted = _counted(reads, **groups)
