@@ -43,7 +43,7 @@ def _counts(lab: LabResult, day: date) -> bool:
 
 def _rank(lab: LabResult, day: date) -> tuple:
     nearness = abs(lab.collected_on - day)
-    return KINDS.index(lab.kind), nearness, RESULTS.index(lab.result), lab.collected_on  # type: ignore[arg-type]
+    return KINDS.index(lab.kind), nearness, RESULTS.index(lab.result), lab.collected_on
 
 
 def truth_result(case: str = "pk") -> Subquery:

@@ -41,7 +41,7 @@ def refusals_chart(figures: Figures) -> Chart | None:
 
 def drift_table(figures: Figures) -> Table:
     reference, answers = _reference(figures), _answers(figures)
-    rows = [("Reference", *_counts(reference, answers), *[None] * 4)]
+    rows: list[tuple] = [("Reference", *_counts(reference, answers), *[None] * 4)]
     for week, outcomes in _weeks(figures):
         scores, classes = _shifts(reference, outcomes, answers)
         rows.append((week, *_counts(outcomes, answers), *_told(scores), *_told(classes)))

@@ -143,8 +143,7 @@ def runs_of_cases(cases: CaseQuerySet, pipeline: Pipeline | None) -> RunQuerySet
         output_field=IntegerField(),
     )
     towards_normal = Choice(When(prediction__label=REASSURING, then=probability), default=-probability)
-    by_suspicion = [reassurance, towards_normal, "pk"]
-    place = Window(RowNumber(), partition_by=[F("radiograph__case")], order_by=by_suspicion)
+    place = Window(RowNumber(), partition_by=[F("radiograph__case")], order_by=[reassurance, towards_normal, F("pk")])
     return runs_of_images(cases, pipeline).annotate(place=place).filter(place=1)
 
 
@@ -289,11 +288,11 @@ def _by_one(counted: Counter) -> Counter:
 
 def _turnaround(rows: QuerySet, took, priority: str, in_time: Q) -> list[Turnaround]:
     """Percentiles by rank, of which the database sends only the rows that hold them."""
-    of_priority = {"partition_by": [F(priority)]}
+    alike = [F(priority)]
     ranked = rows.annotate(took=took).annotate(
-        place=Window(RowNumber(), order_by=["took", "pk"], **of_priority),
-        total=Window(Count("pk"), **of_priority),
-        punctual=Window(Count("pk", filter=in_time), **of_priority),
+        place=Window(RowNumber(), partition_by=alike, order_by=["took", "pk"]),
+        total=Window(Count("pk"), partition_by=alike),
+        punctual=Window(Count("pk", filter=in_time), partition_by=alike),
     )
     wanted = Q()
     for percent in PERCENTS:

@@ -99,8 +99,11 @@ def turnaround_chart(figures: Figures) -> Chart:
 
 
 def _turnarounds(figures: Figures) -> list[tuple[str, Turnaround, Share | None]]:
-    signed = [("Signature", one, Share(one.in_time, one.total)) for one in figures.time_to_signature]
-    return [("AI result", one, None) for one in figures.time_to_result] + signed
+    """(step, how long it took, how much of it in time where there is a target)."""
+    return [
+        *(("AI result", one, None) for one in figures.time_to_result),
+        *(("Signature", one, Share(one.in_time, one.total)) for one in figures.time_to_signature),
+    ]
 
 
 def _words(step: str, one: Turnaround) -> tuple[str, str, int]:
