@@ -117,19 +117,20 @@ def signed_reads(cases: CaseQuerySet) -> ReviewQuerySet:
     return signed.order_by()
 
 
-def runs_of_images(cases: CaseQuerySet, pipeline: Pipeline | None) -> RunQuerySet:
-    """Of each image one run: of ``pipeline``, else the one that readers see, see ``decisive_first``.
+def _asked(runs: RunQuerySet, pipeline: Pipeline | None) -> RunQuerySet:
+    """Those of ``pipeline``, else those that readers see: a shadow pipeline only speaks where it is asked for."""
+    return runs.filter(pipeline=pipeline) if pipeline else runs.exclude(pipeline__status=Pipeline.Status.SHADOW)
 
-    A shadow pipeline only speaks where it is asked for.
-    """
-    runs = Run.objects.filter(radiograph__case__in=cases).order_by()
+
+def runs_of_images(cases: CaseQuerySet, pipeline: Pipeline | None) -> RunQuerySet:
+    """Of each image one run: of ``pipeline``, else the one that readers see, see ``decisive_first``."""
+    runs = _asked(Run.objects.filter(radiograph__case__in=cases), pipeline).order_by()
     if pipeline:
-        return runs.filter(pipeline=pipeline)
-    seen = Run.objects.exclude(pipeline__status=Pipeline.Status.SHADOW)
+        return runs
     before = Q(pipeline__status__lt=OuterRef("pipeline__status"))  # "active" sorts before "retired"
     before |= Q(pipeline__status=OuterRef("pipeline__status"), pipeline__gt=OuterRef("pipeline"))
-    preferred = seen.filter(before, radiograph=OuterRef("radiograph"))
-    return runs.exclude(pipeline__status=Pipeline.Status.SHADOW).filter(~Exists(preferred))
+    preferred = _asked(Run.objects.filter(before, radiograph=OuterRef("radiograph")), None)
+    return runs.filter(~Exists(preferred))
 
 
 def runs_of_cases(cases: CaseQuerySet, pipeline: Pipeline | None) -> RunQuerySet:
@@ -235,12 +236,12 @@ class Figures:
 
     @cached_property
     def read_cells(self) -> list[Cell]:
-        """Signed cases, with or without the AI; the view is that of the first image."""
-        first = (
-            Radiograph.objects.filter(case=OuterRef("case")).order_by("received_at", "pk").values("view_position")[:1]
-        )
-        reads = signed_reads(self.scope.cases())
-        return _cells(reads, pipeline=Value(""), ai=Value(""), view=_view(Coalesce(Subquery(first), Value(""))))
+        """All signed cases: those above, and those that the AI has not been put to; there the first image's view."""
+        worked_on = _asked(Run.objects.filter(radiograph__case=OuterRef("case")), self.scope.pipeline)
+        first = Radiograph.objects.filter(case=OuterRef("case")).order_by("received_at", "pk").values("view_position")
+        view = _view(Coalesce(Subquery(first[:1]), Value("")))
+        reads = signed_reads(self.scope.cases()).filter(~Exists(worked_on))
+        return self.ai_cells + _cells(reads, pipeline=Value(""), ai=Value(""), view=view)
 
     @cached_property
     def outcomes(self) -> dict[date | None, Outcomes]:

@@ -18,7 +18,7 @@ _EARLIEST, _LATEST = date(1900, 1, 1), date(2200, 1, 1)
 PRESETS = (7, 30, 90)
 """Days up to today that a click asks for."""
 
-REFERENCE = timedelta(weeks=12)
+REFERENCE = timedelta(weeks=8)
 """What the weeks of a period are held against: the time just before it."""
 
 

@@ -11,6 +11,7 @@ from playwright.sync_api import expect
 from inference.tests.factories import PipelineFactory
 from inference.tests.hospital import fill
 from tests.browser.conftest import LARGE, SMALL
+from tests.browser.test_accessibility import violations
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -25,6 +26,7 @@ def test_a_lead_looks_at_the_figures_narrows_the_period_and_downloads_a_table(
     for size in (SMALL, LARGE):
         page.set_viewport_size(size)
         assert page.evaluate("document.documentElement.scrollWidth") == size["width"]
+        assert violations(page) == []
     page.get_by_role("link", name="7 days", exact=True).click()
     expect(page.get_by_role("link", name="7 days", exact=True)).to_be_visible()
     page.get_by_text("Received and signed per day").click()
