@@ -3,6 +3,7 @@ from __future__ import annotations
 from django.urls import path
 
 from inference import views
+from inference.dashboard import views as dashboard
 
 app_name = "inference"
 
@@ -11,6 +12,8 @@ urlpatterns = [
     path("heatmaps/<uuid:uid>/", views.HeatmapView.as_view(), name="heatmap"),
     path("runs/<uuid:uid>/retry/", views.RetryRunView.as_view(), name="run-retry"),
     path("readers/", views.SwitchingView.as_view(), name="switching"),
+    path("dashboard/", dashboard.DashboardView.as_view(), name="dashboard"),
+    path("dashboard/table/", dashboard.DashboardTableView.as_view(), name="dashboard-table"),
     path("models/", views.ModelListView.as_view(), name="model-list"),
     path("models/<uuid:uid>/", views.ModelView.as_view(), name="model"),
 ]

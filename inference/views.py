@@ -6,15 +6,16 @@ from django.views import View
 from django.views.generic import DetailView, ListView, TemplateView
 from django_htmx.http import trigger_client_event
 
-from cases import labels
+from cases import labels, truth
 from cases.blinding import blinding_of
 from cases.models import Radiograph, Review
 from inference.cards import render_card
+from inference.dashboard.comparison import COVID
 from inference.media import heatmap_response
 from inference.models import ModelVersion, Pipeline, Run
 from inference.presentation import results_of
 from inference.services import retry_run
-from inference.switching import COVID, DAYS_AFTER, DAYS_BEFORE, switching_by_reader
+from inference.switching import switching_by_reader
 from portal.audit.models import Event
 from portal.audit.services import record
 
@@ -59,8 +60,7 @@ class SwitchingView(TemplateView):
 
     def get_context_data(self, **kwargs):
         rows = switching_by_reader(Review.objects.visible_to(self.request.user))
-        days = {"days_before": DAYS_BEFORE.days, "days_after": DAYS_AFTER.days}
-        return super().get_context_data(**kwargs, **days, rows=rows, covid=labels.title(COVID))
+        return super().get_context_data(**kwargs, rows=rows, covid=labels.title(COVID), rule=truth.RULE)
 
 
 class ModelListView(ListView):

@@ -22,6 +22,7 @@ from cases.models import AiStatus, Case
 from cases.reading import save_review
 from cases.tests.factories import CaseFactory, RadiographFactory, UserFactory
 from cases.worklist import SORTS
+from inference.dashboard.page import TABLES
 from inference.models import Heatmap, Run
 from inference.outcomes import Doubt
 from inference.services import record_refusal
@@ -51,6 +52,7 @@ QUESTIONS = [
     *(("api:case-list", {"ai_status": status}) for status in (*AiStatus.values, "withheld")),
     *(("api:run-list", {"status": status}) for status in Run.Status.values),
     *(("api:run-list", {"is_indeterminate": said}) for said in ("true", "false")),
+    *(("inference:dashboard-table", {"table": key}) for key in TABLES),
 ]
 
 
@@ -130,7 +132,7 @@ def differing(found: dict[str, dict[tuple, tuple]]) -> set[tuple]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("role", [Role.RADIOLOGIST, Role.ADMINISTRATOR])
+@pytest.mark.parametrize("role", [Role.RADIOLOGIST, Role.LEAD, Role.ADMINISTRATOR])
 def test_the_answers_to_a_blind_reader_are_the_same_whatever_the_ai_concluded(world, client_of, role):
     user = reader(world, role)
     if role != Role.ADMINISTRATOR:

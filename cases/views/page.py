@@ -12,6 +12,7 @@ from cases.blinding import blinding_on
 from cases.forms import LabResultForm, ReviewForm
 from cases.models import Case, Radiograph, Review
 from cases.reading import asks_verdict
+from cases.truth import truth_of
 from portal.accounts.access import Action
 from portal.audit.models import Event
 from portal.audit.services import record
@@ -68,6 +69,7 @@ def case_context(
     signed, draft = _reviews(reviews, request.user)
     if review_form is None and signed is None and request.user.has_perm(Action.REVIEW_CASE):
         review_form = ReviewForm.of(case, draft)
+    lab_results = list(case.patient.lab_results.all())
     return {
         "case": case,
         "patient": case.patient,
@@ -80,7 +82,8 @@ def case_context(
         "blinding": blinding_on(case, request.user, reviews),
         "asks_verdict": asks_verdict(case, draft),
         "lab_form": lab_form or LabResultForm(),
-        "lab_results": list(case.patient.lab_results.all()),
+        "lab_results": lab_results,
+        "truth": truth_of(case, lab_results),
         "prior_cases": _other_cases(case),
         "history": list(case.status_changes.select_related("actor")),
     }

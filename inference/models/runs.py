@@ -106,7 +106,10 @@ class Run(models.Model):
 
     class Meta:
         ordering = ["id"]
-        permissions = [("retry_run", "Can retry a failed run")]
+        permissions = [
+            ("retry_run", "Can retry a failed run"),
+            ("view_dashboard", "Can see the figures of the facility, the AI and the readers"),
+        ]
         indexes = [
             models.Index(fields=["priority", "queued_at", "id"], condition=Q(status="queued"), name="run_queue_order"),
             models.Index(fields=["lease_expires_at"], condition=Q(status="running"), name="run_leases"),

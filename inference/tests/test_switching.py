@@ -51,7 +51,7 @@ def only_row() -> Switching:
     return row
 
 
-def test_switches_are_counted_and_judged_by_the_rt_pcr(read, radiologist):
+def test_switches_are_counted_and_judged_by_the_lab(read, radiologist):
     read(radiologist, "normal", "covid", ("positive", 0))  # helpful
     read(radiologist, "covid", "pneumonia", ("negative", 2))  # helpful
     read(radiologist, "covid", "normal", ("positive", -3))  # harmful
@@ -71,11 +71,12 @@ def test_switches_are_counted_and_judged_by_the_rt_pcr(read, radiologist):
         ([("positive", -4)], "rt_pcr", 0),
         ([("positive", 8)], "rt_pcr", 0),
         ([("indeterminate", 0)], "rt_pcr", 0),
-        ([("positive", 0)], "antigen", 0),
-        ([("negative", 0), ("positive", 3)], "rt_pcr", 1),
+        ([("positive", 0)], "antigen", 1),
+        ([("positive", 0)], "antibody", 0),
+        ([("negative", -3), ("positive", 1)], "rt_pcr", 1),
     ],
 )
-def test_only_an_rt_pcr_of_those_days_judges_and_a_positive_one_decides(read, radiologist, pcr, kind, judged):
+def test_the_lab_result_that_counts_for_the_case_judges(read, radiologist, pcr, kind, judged):
     read(radiologist, "normal", "covid", *pcr, kind=kind)
 
     assert only_row().helpful == Share(judged, judged)

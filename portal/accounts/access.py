@@ -26,6 +26,7 @@ class Action(StrEnum):
     REVIEW_CASE = "cases.review_case"
     TAKE_OVER_CASE = "cases.take_over_case"
     COMPARE_READS = "cases.compare_reads"
+    VIEW_DASHBOARD = "inference.view_dashboard"
     RETRY_RUN = "inference.retry_run"
     VIEW_MODEL = "inference.view_modelversion"
     OWN_TOKENS = "accounts.own_tokens"
@@ -44,7 +45,7 @@ _READER = {
 }
 ROLE_ACTIONS: dict[Role, frozenset[str]] = {
     Role.RADIOLOGIST: frozenset(_READER),
-    Role.LEAD: frozenset(_READER | {Action.TAKE_OVER_CASE, Action.COMPARE_READS}),
+    Role.LEAD: frozenset(_READER | {Action.TAKE_OVER_CASE, Action.COMPARE_READS, Action.VIEW_DASHBOARD}),
     Role.SUBMITTER: frozenset(
         {Action.VIEW_CASE, Action.ADD_CASE, Action.ADD_LAB_RESULT, Action.VIEW_MODEL, Action.OWN_TOKENS}
     ),
@@ -105,6 +106,8 @@ ROUTES: dict[str, Rules] = {
     "inference:heatmap": Action.VIEW_CASE,
     "inference:run-retry": Action.RETRY_RUN,
     "inference:switching": Action.COMPARE_READS,
+    "inference:dashboard": Action.VIEW_DASHBOARD,
+    "inference:dashboard-table": Action.VIEW_DASHBOARD,
     "inference:model-list": Action.VIEW_MODEL,
     "inference:model": Action.VIEW_MODEL,
     "api:schema": Anyone.SIGNED_IN,

@@ -23,6 +23,7 @@ class Event(models.TextChoices):
     VIEWED_PREDICTION = "viewed_prediction", "viewed a prediction"
     VIEWED_LAB_RESULTS = "viewed_lab_results", "viewed lab results"
     VIEWED_BATCH = "viewed_batch", "viewed a batch"
+    VIEWED_DASHBOARD = "viewed_dashboard", "viewed the dashboard"
     CREATED_PATIENT = "created_patient", "created a patient"
     CHANGED_PATIENT = "changed_patient", "changed a patient"
     OPENED_CASE = "opened_case", "opened a case"
