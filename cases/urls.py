@@ -18,5 +18,6 @@ urlpatterns = [
     path("cases/<uuid:uid>/lab-results/", views.AddLabResultView.as_view(), name="lab-result-add"),
     path("radiographs/<uuid:uid>/preview/", views.RadiographPreviewView.as_view(), name="radiograph-preview"),
     path("radiographs/<uuid:uid>/original/", views.RadiographOriginalView.as_view(), name="radiograph-original"),
+    path("radiographs/<uuid:uid>/pixels/", views.RadiographPixelsView.as_view(), name="radiograph-pixels"),
     path("upload/", views.UploadView.as_view(), name="upload"),
 ]

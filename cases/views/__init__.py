@@ -1,4 +1,4 @@
-from cases.views.media import RadiographOriginalView, RadiographPreviewView
+from cases.views.media import RadiographOriginalView, RadiographPixelsView, RadiographPreviewView
 from cases.views.page import CaseView
 from cases.views.reading import (
     AddLabResultView,
@@ -19,6 +19,7 @@ __all__ = [
     "ClaimView",
     "FirstImpressionView",
     "RadiographOriginalView",
+    "RadiographPixelsView",
     "RadiographPreviewView",
     "ReleaseView",
     "ReviewView",
