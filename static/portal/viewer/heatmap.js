@@ -1,0 +1,111 @@
+// The heatmap over an image. The controls are part of what the server sends again when a run ends or the reader's
+// first impression is given, so they are looked up at each use.
+
+import { contour, misplaced } from "./contour.js";
+
+const STRONG = 0.5 * 255; // the outline goes around what is at least half as strong as the strongest can be
+const percent = (share) => `${Math.round(100 * share)} %`;
+
+export class Heatmap {
+  constructor(pane) {
+    this.overlay = pane.root.querySelector("[data-overlay]");
+    this.outline = pane.root.querySelector("[data-outline]");
+    this.size = pane.size;
+    this.overlay.addEventListener("load", () => this.loaded());
+    document.addEventListener("click", (event) => {
+      if (event.target.closest("[data-heatmap-toggle]")) this.show(!this.isOn);
+    });
+    document.addEventListener("change", (event) => {
+      if (event.target.matches("[data-heatmap-class], [data-heatmap-style]")) this.show(true);
+    });
+    document.addEventListener("input", (event) => {
+      if (event.target.matches("[data-heatmap-opacity]")) this.show(true);
+    });
+  }
+
+  find(name) {
+    return document.querySelector(`[data-heatmap-${name}]`);
+  }
+
+  get isOn() {
+    return this.find("toggle")?.getAttribute("aria-pressed") === "true";
+  }
+
+  show(on) {
+    const toggle = this.find("toggle");
+    if (!toggle) return;
+    toggle.setAttribute("aria-pressed", on);
+    const { src, description } = this.find("class").selectedOptions[0].dataset;
+    const isShown = on && src !== undefined;
+    this.overlay.hidden = this.outline.hidden = !isShown;
+    if (!isShown) {
+      this.note(on ? "No usable map for this class: the model found nothing that speaks for it." : "");
+      return;
+    }
+    this.overlay.alt = description;
+    if (this.overlay.getAttribute("src") !== src) {
+      this.map = null;
+      this.overlay.src = src;
+    }
+    this.dress();
+  }
+
+  /** Brings colour or outline, opacity and warning to what is chosen; the values may come later. */
+  dress() {
+    const asOutline = this.find("style").value === "outline" && this.map !== undefined;
+    const opacity = this.find("opacity").value / 100;
+    this.overlay.style.opacity = asOutline ? 0 : opacity;
+    this.outline.style.opacity = asOutline ? opacity : 0;
+    this.note(this.map ? this.warning() : "");
+  }
+
+  loaded() {
+    this.map = this.values();
+    const path = this.map ? contour(this.map, STRONG, this.size) : "";
+    for (const line of this.outline.children) line.setAttribute("d", path);
+    if (this.isOn) this.dress();
+  }
+
+  /** The picture's opacity is its value; undefined where it comes from another origin and cannot be read. */
+  values() {
+    const { naturalWidth: width, naturalHeight: height } = this.overlay;
+    const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
+    context.drawImage(this.overlay, 0, 0);
+    try {
+      const { data } = context.getImageData(0, 0, width, height);
+      return { width, height, values: Uint8Array.from({ length: width * height }, (_, index) => data[4 * index + 3]) };
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** A rule of thumb, with its numbers; the lungs are where the audit of the models puts them. */
+  warning() {
+    const geometry = JSON.parse(this.find("controls").dataset.geometry);
+    const { outside, border } = misplaced(this.map, geometry);
+    if (outside <= geometry.outside_at_most && border <= geometry.border_at_most) return "";
+    return (
+      `Doubtful map: ${percent(outside)} of it lies outside the lungs, ${percent(border)} at the border. ` +
+      `(Lungs are taken as two fixed ellipses; told from ${percent(geometry.outside_at_most)} outside ` +
+      `or ${percent(geometry.border_at_most)} at the border.)`
+    );
+  }
+
+  note(text) {
+    this.find("note").value = text;
+  }
+
+  fade(step) {
+    const slider = this.find("opacity");
+    if (!slider) return;
+    slider.value = Number(slider.value) + step;
+    if (this.isOn) this.dress();
+  }
+
+  restyle() {
+    const style = this.find("style");
+    if (!style) return;
+    style.value = style.value === "outline" ? "colour" : "outline";
+    this.show(true);
+  }
+}
