@@ -77,5 +77,10 @@ class Radiograph(models.Model):
         return self.bits_stored > 8 or self.media_type == DICOM  # 8-bit DICOM may be windowed
 
     @property
+    def is_frontal(self) -> bool:
+        """Whether the header says so, or does not say."""
+        return self.view_position in {"", "PA", "AP"}
+
+    @property
     def facility(self) -> Facility:
         return self.case.facility

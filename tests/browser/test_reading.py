@@ -33,6 +33,7 @@ def case(facility, submitter) -> Case:
 def open_case(page: Page, case: Case) -> None:
     page.get_by_role("link", name=case.patient.display_name).click()
     expect(page.get_by_role("heading", name=case.patient.display_name)).to_be_visible()
+    page.wait_for_load_state("domcontentloaded")  # keys and tools are there
 
 
 def scroll_width(page: Page) -> int:

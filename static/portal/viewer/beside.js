@@ -4,21 +4,21 @@ import { Gestures } from "./gestures.js";
 import { Pane } from "./pane.js";
 
 export class Beside {
-  /** @param {(pane: Pane) => void} added Called with a new pane. */
-  constructor(root, main, tool, added) {
+  constructor(root, main, toolbar) {
+    this.toolbar = toolbar;
     this.panes = root.querySelector("[data-panes]");
     this.main = main;
     this.links = root.querySelector("[data-links]");
     document.addEventListener("click", (event) => {
       const opener = event.target.closest("[data-beside]");
-      if (opener) this.open(opener, tool, added);
+      if (opener) this.open(opener);
       if (event.target.closest("[data-close-prior]")) this.close();
     });
     main.onChange((pane, kind) => this.follow(pane, this.prior, kind));
     this.links.addEventListener("change", () => this.follow(main, this.prior, "view"));
   }
 
-  open(opener, tool, added) {
+  open(opener) {
     this.close();
     this.opener = opener;
     opener.setAttribute("aria-pressed", true);
@@ -26,14 +26,15 @@ export class Beside {
     this.panes.append(copy);
     this.links.hidden = false;
     this.prior = new Pane(this.panes.lastElementChild);
-    new Gestures(this.prior, tool);
+    new Gestures(this.prior, this.toolbar);
     this.prior.onChange((pane, kind) => this.follow(pane, this.main, kind));
-    added(this.prior);
+    this.toolbar.add(this.prior);
     this.prior.stage.focus();
   }
 
   close() {
     if (!this.prior) return;
+    this.toolbar.remove(this.prior);
     this.prior.root.remove();
     this.prior = null;
     this.links.hidden = true;

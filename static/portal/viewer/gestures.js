@@ -12,11 +12,11 @@ const TOOL_OF_BUTTON = { 1: "pan", 2: "window" };
 export class Gestures {
   /**
    * @param pane The pane whose stage is listened to.
-   * @param {() => string} tool Tells the chosen tool: "pan", "window", "length" or "magnifier".
+   * @param {{mode: string}} tools Tell what dragging does: "pan", "window", "length" or "magnifier".
    */
-  constructor(pane, tool) {
+  constructor(pane, tools) {
     this.pane = pane;
-    this.tool = tool;
+    this.tools = tools;
     this.pointers = new Map();
     const { stage } = pane;
     stage.addEventListener("pointerdown", (event) => this.down(event));
@@ -43,7 +43,7 @@ export class Gestures {
       this.pinch = { meaning: null, start: this.pair() };
       return;
     }
-    this.doing = TOOL_OF_BUTTON[event.button] ?? this.tool();
+    this.doing = TOOL_OF_BUTTON[event.button] ?? this.tools.mode;
     if (this.doing === "length") this.pane.lengths.start(this.pane.view.toImage(at.x, at.y));
     this.pane.point(at);
   }

@@ -70,7 +70,10 @@ export class Greyscale {
   /** Windows to choose from, the preview's own (null) first. A radiograph has no absolute scale: shares of its pixels. */
   presets() {
     const named = this.about.windows
-      .map((window, index) => ({ name: window.name || (index ? `Window ${index + 1}` : ""), window }))
+      .map((window, index) => ({
+        name: window.name || (index ? `Window ${index + 1}` : ""),
+        window: this.rounded(window),
+      }))
       .filter(({ name }) => name);
     return [
       { name: "Default", window: null },

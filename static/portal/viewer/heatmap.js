@@ -8,27 +8,40 @@ const percent = (share) => `${Math.round(100 * share)} %`;
 
 export class Heatmap {
   constructor(pane) {
+    this.root = pane.root;
     this.overlay = pane.root.querySelector("[data-overlay]");
     this.outline = pane.root.querySelector("[data-outline]");
     this.size = pane.size;
+    pane.onChange(() => this.place(pane.view.matrix()));
+    this.place(pane.view.matrix());
     this.overlay.addEventListener("load", () => this.loaded());
     document.addEventListener("click", (event) => {
       if (event.target.closest("[data-heatmap-toggle]")) this.show(!this.isOn);
+      if (event.target.closest("[data-heatmap-outline]")) this.restyle();
     });
     document.addEventListener("change", (event) => {
-      if (event.target.matches("[data-heatmap-class], [data-heatmap-style]")) this.show(true);
+      if (event.target.matches("[data-heatmap-class]")) this.show(true);
     });
     document.addEventListener("input", (event) => {
       if (event.target.matches("[data-heatmap-opacity]")) this.show(true);
     });
   }
 
+  /** The outline is drawn in image pixels; the overlay is one of the pane's layers. */
+  place(matrix) {
+    for (const line of this.outline.children) line.setAttribute("transform", `matrix(${matrix})`);
+  }
+
   find(name) {
     return document.querySelector(`[data-heatmap-${name}]`);
   }
 
+  isPressed(name) {
+    return this.find(name)?.getAttribute("aria-pressed") === "true";
+  }
+
   get isOn() {
-    return this.find("toggle")?.getAttribute("aria-pressed") === "true";
+    return this.isPressed("toggle");
   }
 
   show(on) {
@@ -37,9 +50,11 @@ export class Heatmap {
     toggle.setAttribute("aria-pressed", on);
     const { src, description } = this.find("class").selectedOptions[0].dataset;
     const isShown = on && src !== undefined;
-    this.overlay.hidden = this.outline.hidden = !isShown;
+    this.overlay.hidden = !isShown;
+    this.root.classList.toggle("has-heatmap", isShown);
     if (!isShown) {
-      this.note(on ? "No usable map for this class: the model found nothing that speaks for it." : "");
+      this.outline.classList.remove("is-shown");
+      this.note(on ? "No usable map for this class. The model found nothing that speaks for it." : "");
       return;
     }
     this.overlay.alt = description;
@@ -52,10 +67,11 @@ export class Heatmap {
 
   /** Brings colour or outline, opacity and warning to what is chosen; the values may come later. */
   dress() {
-    const asOutline = this.find("style").value === "outline" && this.map !== undefined;
+    const asOutline = this.isPressed("outline") && this.map !== undefined;
     const opacity = this.find("opacity").value / 100;
     this.overlay.style.opacity = asOutline ? 0 : opacity;
-    this.outline.style.opacity = asOutline ? opacity : 0;
+    this.outline.style.opacity = Math.min(1, opacity + 0.4); // a line is thin
+    this.outline.classList.toggle("is-shown", asOutline);
     this.note(this.map ? this.warning() : "");
   }
 
@@ -79,15 +95,14 @@ export class Heatmap {
     }
   }
 
-  /** A rule of thumb, with its numbers; the lungs are where the audit of the models puts them. */
+  /** With its numbers and the rule behind it; the lungs are where the audit of the models puts them. */
   warning() {
     const geometry = JSON.parse(this.find("controls").dataset.geometry);
     const { outside, border } = misplaced(this.map, geometry);
     if (outside <= geometry.outside_at_most && border <= geometry.border_at_most) return "";
     return (
-      `Doubtful map: ${percent(outside)} of it lies outside the lungs, ${percent(border)} at the border. ` +
-      `(Lungs are taken as two fixed ellipses; told from ${percent(geometry.outside_at_most)} outside ` +
-      `or ${percent(geometry.border_at_most)} at the border.)`
+      `Doubtful map: ${percent(outside)} outside the lungs, ${percent(border)} at the border. Rule of thumb with two ` +
+      `fixed ellipses: at most ${percent(geometry.outside_at_most)} and ${percent(geometry.border_at_most)}.`
     );
   }
 
@@ -103,9 +118,9 @@ export class Heatmap {
   }
 
   restyle() {
-    const style = this.find("style");
-    if (!style) return;
-    style.value = style.value === "outline" ? "colour" : "outline";
+    const button = this.find("outline");
+    if (!button) return;
+    button.setAttribute("aria-pressed", !this.isPressed("outline"));
     this.show(true);
   }
 }

@@ -13,9 +13,8 @@ function start(root) {
   const pane = new Pane(root.querySelector("[data-pane]"));
   const toolbar = new Toolbar(root, pane);
   const heatmap = new Heatmap(pane);
-  const tool = () => toolbar.mode;
-  new Gestures(pane, tool);
-  new Beside(root, pane, tool, (prior) => toolbar.add(prior));
+  new Gestures(pane, toolbar);
+  new Beside(root, pane, toolbar);
   for (const key of ["pan", "window", "length", "magnifier", "invert", "zoom", "fit", "rotate", "flip", "reset"]) {
     on(key, () => toolbar.use(key));
   }

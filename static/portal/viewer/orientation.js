@@ -1,4 +1,5 @@
-// Which side of the patient is where: the letters at the edges move with every turn and flip.
+// Which side of the patient is where: the two letters move with every turn and flip. Those for head and feet would say
+// nothing that a radiograph does not show.
 
 const OPPOSITE = { L: "R", R: "L", A: "P", P: "A", H: "F", F: "H" };
 const SIDES = ["left", "top", "right", "bottom"];
@@ -10,11 +11,10 @@ export class OrientationMarks {
     this.letters = "frontal" in root.dataset ? { left: "(R)", right: "(L)" } : {};
   }
 
-  /** @param {string[]} stated Directions of the rows and of the columns, as in DICOM's Patient Orientation. */
-  learn([across, down]) {
+  /** @param {string[]} stated Direction of the rows, then of the columns, as in DICOM's Patient Orientation. */
+  learn([across]) {
     if (!across) return;
-    const opposite = (letters) => [...letters].map((letter) => OPPOSITE[letter]).join("");
-    this.letters = { left: opposite(across), right: across, top: opposite(down), bottom: down };
+    this.letters = { left: [...across].map((letter) => OPPOSITE[letter]).join(""), right: across };
   }
 
   draw(view) {

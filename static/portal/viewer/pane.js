@@ -26,7 +26,10 @@ export class Pane {
     this.window = null; // null: the greys of the preview
     this.isInverted = false;
     this.listeners = [];
-    for (const layer of this.layers) layer.style.cssText = `width:${this.size.width}px;height:${this.size.height}px`;
+    for (const layer of this.layers) {
+      layer.style.width = `${this.size.width}px`;
+      layer.style.height = `${this.size.height}px`;
+    }
     root.classList.add("is-live");
     new ResizeObserver(() => this.resized()).observe(this.stage);
     this.resized();
@@ -58,7 +61,6 @@ export class Pane {
   /** The preview is still there: what needs the values says why they are missing. */
   failed(error) {
     this.parts.problem.textContent = `${error.message} Only the preview with 256 greys is shown; reload to try again.`;
-    this.parts.problem.hidden = false;
   }
 
   get grey() {
@@ -130,7 +132,7 @@ export class Pane {
   tell() {
     const shown = this.shownWindow;
     this.parts.window.textContent = shown
-      ? `C ${shown.centre.toFixed(this.grey.digits)}  W ${shown.width.toFixed(this.grey.digits)}`
+      ? `C ${shown.centre.toFixed(this.grey.digits)}\nW ${shown.width.toFixed(this.grey.digits)}`
       : "";
     const { turns, flipped } = this.view;
     const flags = [flipped && "Flipped", turns && `Rotated ${turns * 90}°`, this.isInverted && "Inverted"];

@@ -13,12 +13,15 @@ export class Toolbar {
     this.mode = "pan";
     this.panes = new Set();
     this.add(pane);
-    this.active = pane;
+    this.pane = pane; // that tools act on
     root.addEventListener("click", (event) => {
       const tool = event.target.closest("[data-tool]")?.dataset.tool;
       if (tool) this.use(tool);
     });
-    this.presets.addEventListener("change", () => this.preset(Number(this.presets.value)));
+    this.presets.addEventListener("change", () => {
+      this.pane.setWindow(this.windows[this.presets.value]);
+      this.presets.blur(); // so that keys mean tools again
+    });
   }
 
   add(pane) {
@@ -29,15 +32,15 @@ export class Toolbar {
     pane.magnifier.turn(this.mode === "magnifier");
   }
 
-  activate(pane) {
-    this.active = pane;
-    this.show(pane);
+  remove(pane) {
+    this.panes.delete(pane);
+    [this.pane] = this.panes;
+    this.show(this.pane);
   }
 
-  /** The pane that tools act on; the first one when a prior was closed. */
-  get pane() {
-    if (!this.active.root.isConnected) [this.active] = this.panes;
-    return this.active;
+  activate(pane) {
+    this.pane = pane;
+    this.show(pane);
   }
 
   use(tool) {
@@ -66,10 +69,6 @@ export class Toolbar {
     this.press((tool) => (MODES.has(tool) ? tool === mode : null));
   }
 
-  preset(index) {
-    this.pane.setWindow(this.pane.grey.presets()[index].window);
-  }
-
   show(pane) {
     if (pane !== this.pane) return;
     const { view } = pane;
@@ -91,9 +90,10 @@ export class Toolbar {
     if (!pane.grey) return;
     if (this.offered !== pane.grey) {
       this.offered = pane.grey;
-      this.windows = pane.grey.presets().map(({ window }) => window);
+      const presets = pane.grey.presets();
+      this.windows = presets.map(({ window }) => window);
       this.presets.replaceChildren(
-        ...pane.grey.presets().map(({ name }, index) => new Option(name, index)),
+        ...presets.map(({ name }, index) => new Option(name, index)),
         new Option("Changed", CHANGED),
       );
       this.presets.lastElementChild.disabled = true;
