@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, TypedDict, cast
 
 from django.db.models import OuterRef, Subquery
 from django.http import HttpResponse
@@ -19,7 +20,15 @@ from portal.audit.models import Event
 from portal.audit.services import record
 from portal.errors import DomainError
 
+if TYPE_CHECKING:
+    from django_stubs_ext import WithAnnotations
+
 PRIOR_CASES = 10
+
+
+class _OfPrior(TypedDict):
+    images: list[Radiograph]
+    signed_label: str | None
 
 
 def visible_case(user, uid) -> Case:
@@ -120,11 +129,11 @@ def _images_by_case(case: Case) -> defaultdict[int, list[Radiograph]]:
     return images
 
 
-def _other_cases(case: Case, images: Mapping[int, list[Radiograph]]) -> list[Case]:
+def _other_cases(case: Case, images: Mapping[int, list[Radiograph]]) -> list[WithAnnotations[Case, _OfPrior]]:
     """The patient's other cases, each with its ``images`` and the ``signed_label`` of its read."""
     signed = Review.objects.signed().filter(case=OuterRef("pk")).values("final_label")
     others = case.patient.cases.exclude(pk=case.pk).annotate(signed_label=Subquery(signed))
-    found = list(others.order_by("-received_at", "-id")[:PRIOR_CASES])
+    found = cast("list[WithAnnotations[Case, _OfPrior]]", list(others.order_by("-received_at", "-id")[:PRIOR_CASES]))
     for other in found:
         other.images = images.get(other.pk, [])
     return found
