@@ -257,6 +257,8 @@ def test_a_heatmap_is_off_at_first_and_comes_as_colour_or_outline_with_a_word_of
     page.keyboard.press("o")
     expect(overlay).to_have_css("opacity", "0")
     expect(outline).to_have_css("visibility", "visible")
+    expect(legend).to_be_hidden()
+    expect(page.get_by_text("at least half as strong as can be")).to_be_visible()
     assert outline.locator("path").last.get_attribute("d").startswith("M")
 
     page.keyboard.press("h")

@@ -72,6 +72,7 @@ export class Heatmap {
     this.overlay.style.opacity = asOutline ? 0 : opacity;
     this.outline.style.opacity = Math.min(1, opacity + 0.4); // a line is thin
     this.outline.classList.toggle("is-shown", asOutline);
+    this.root.classList.toggle("has-outline", asOutline);
     this.note(this.map ? this.warning() : "");
   }
 
