@@ -1,6 +1,7 @@
 """The case page's viewer on a 9-megapixel, 12-bit radiograph: until something is seen, and how smoothly it moves.
 
-One web process and one Chromium without a GPU share the cores. Every opening asks for all files anew.
+One web process and one Chromium without a GPU share the cores. As in a reading room, the browser has the portal's own
+files from the case before, and each image is a new one.
 
     scripts/with_services.py .venv/bin/python -m benchmarks.viewer
 """
@@ -25,10 +26,9 @@ from benchmarks.figure import Figure
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-    from cases.models import Radiograph
 
 SIDE = 3000
-OPENINGS = 7
+OPENINGS = 5
 FRAMES = 120
 GOAL_MILLISECONDS = 300
 _FLAGS = ["--no-sandbox", "--disable-gpu"]
@@ -83,26 +83,23 @@ def figures() -> Iterator[Figure]:
 
     with tempfile.TemporaryDirectory() as folder, own_database("benchmark_viewer") as address:
         with override_settings(MEDIA_ROOT=folder):
-            radiograph, session = _case()
+            cases, session = _cases()
         environment = environment_of(address, Path(folder)) | {"WEB_BIND": f"{HOST}:{(port := free_port())}"}
         url = f"http://{HOST}:{port}"
-        case = url + radiograph.case.get_absolute_url()
         cookie = {"name": settings.SESSION_COOKIE_NAME, "value": session, "url": url}
         with started("web", "Booting worker", environment), sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=_FLAGS)
-            opened = []
-            for _ in range(OPENINGS + 1):
-                context = browser.new_context(viewport=_SIZE)
-                context.add_cookies([cookie])
-                page = context.new_page()
-                opened.append(_opened(page, case))
-            yield from _until_seen(opened[1:])  # the first one also starts the decoder
+            page = browser.new_page(viewport=_SIZE)
+            page.context.add_cookies([cookie])
+            page.add_init_script(_WATCH)
+            opened = [_opened(page, url + address) for address in cases]
+            yield from _until_seen(opened[1:])  # the first one fills the cache and starts the decoder
             yield from _dragged(page)
             browser.close()
 
 
-def _case() -> tuple[Radiograph, str]:
-    """A radiograph that was taken in, and the key of a session that may see it."""
+def _cases() -> tuple[list[str], str]:
+    """Addresses of cases whose images were taken in, and the key of a session that may see them."""
     from django.test import Client
 
     from benchmarks.processes import benchmark_submitter
@@ -111,31 +108,32 @@ def _case() -> tuple[Radiograph, str]:
     from portal.accounts.access import Role
     from portal.accounts.models import User
 
-    submitter = benchmark_submitter()
-    with received(io.BytesIO(_dicom()), name="large.dcm") as file:
-        patient = PatientDetails("P-1")
-        radiograph = accept_image(received=file, patient=patient, target=CaseDetails(), actor=submitter).radiograph
+    submitter, addresses = benchmark_submitter(), []
+    for number in range(OPENINGS + 1):
+        with received(io.BytesIO(_dicom(number)), name="large.dcm") as file:
+            patient = PatientDetails(f"P-{number}")
+            taken = accept_image(received=file, patient=patient, target=CaseDetails(), actor=submitter)
+        addresses.append(taken.case.get_absolute_url())
     reader = User.objects.create(username="reader", role=Role.RADIOLOGIST, facility=submitter.facility)
     client = Client()
     client.force_login(reader, backend="portal.accounts.backends.RoleBackend")
-    return radiograph, client.session.session_key
+    return addresses, client.session.session_key
 
 
-def _dicom() -> bytes:
+def _dicom(number: int) -> bytes:
     """A phantom with the noise of a detector in its lowest bits."""
     from cases.phantoms import phantom_pixels
     from cases.tests.files import dicom
 
     phantom = Image.fromarray(phantom_pixels(1).astype(np.float32))
     large = np.asarray(phantom.resize((SIDE, SIDE), Image.Resampling.BICUBIC))
-    noise = np.random.default_rng(1).normal(0, 12, large.shape)
+    noise = np.random.default_rng(number).normal(0, 12, large.shape)
     values = np.clip(300 + 13 * large + noise, 0, 4095).astype("<u2")
-    return dicom(values, WindowCenter=2000, WindowWidth=3600)
+    return dicom(values, WindowCenter=2000, WindowWidth=3600, PatientID=f"P-{number}")
 
 
 def _opened(page: Page, address: str) -> dict[str, float]:
     """Milliseconds until each of "preview" and "values" was seen."""
-    page.add_init_script(_WATCH)
     page.goto(address)
     page.wait_for_selector("html[data-preview][data-values]", timeout=60_000)
     told = page.locator("html").evaluate("(root) => ({...root.dataset})")
@@ -144,7 +142,7 @@ def _opened(page: Page, address: str) -> dict[str, float]:
 
 def _until_seen(opened: list[dict[str, float]]) -> Iterator[Figure]:
     preview = statistics.median(one["preview"] for one in opened)
-    said = f"{SIDE} x {SIDE} pixels of 12 bits, empty browser cache, from the start of the navigation"
+    said = f"{SIDE} x {SIDE} pixels of 12 bits, from the start of the navigation"
     passed = preview <= GOAL_MILLISECONDS
     yield Figure("viewer_first_pixels", preview, f"<= {GOAL_MILLISECONDS}", len(opened), None, "ms", said, passed)
     values = statistics.median(one["values"] for one in opened)

@@ -49,10 +49,10 @@ export class Heatmap {
     if (!toggle) return;
     toggle.setAttribute("aria-pressed", on);
     const { src, description } = this.find("class").selectedOptions[0].dataset;
-    const isShown = on && src !== undefined;
-    this.overlay.hidden = !isShown;
-    this.root.classList.toggle("has-heatmap", isShown);
-    if (!isShown) {
+    this.isShown = on && src !== undefined; // false where the chosen class has no usable map
+    this.overlay.hidden = !this.isShown;
+    this.root.classList.toggle("has-heatmap", this.isShown);
+    if (!this.isShown) {
       this.outline.classList.remove("is-shown");
       this.note(on ? "No usable map for this class. The model found nothing that speaks for it." : "");
       return;
@@ -80,7 +80,7 @@ export class Heatmap {
     this.map = this.values();
     const path = this.map ? contour(this.map, STRONG, this.size) : "";
     for (const line of this.outline.children) line.setAttribute("d", path);
-    if (this.isOn) this.dress();
+    if (this.isShown) this.dress();
   }
 
   /** The picture's opacity is its value; undefined where it comes from another origin and cannot be read. */
@@ -115,7 +115,7 @@ export class Heatmap {
     const slider = this.find("opacity");
     if (!slider) return;
     slider.value = Number(slider.value) + step;
-    if (this.isOn) this.dress();
+    if (this.isShown) this.dress();
   }
 
   restyle() {
