@@ -27,6 +27,7 @@ GROUPS = {
     "coordination": "6. The queue with networks that cost nothing",
     "training": "7. Training",
     "memory": "7. Memory",
+    "viewer": "8. The viewer",
 }
 
 

@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
+import logging
+import shutil
+from pathlib import Path
+
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils.cache import get_conditional_response
 
+from cases.intake.errors import IntakeError
+from cases.intake.sandbox import values_safely
+from cases.intake.sandbox_protocol import VALUES_FORMAT
+from cases.intake.spool import unnamed_file
 from cases.models import Radiograph
-from cases.storage import FileMissing
+from cases.storage import FileMissing, image_storage, open_verified
 from portal.audit.models import Event
 from portal.audit.services import record
-from portal.media import stored_file
+from portal.errors import DomainError
+from portal.media import private, stored_file
+
+logger = logging.getLogger(__name__)
+
+
+class ValuesUnavailable(DomainError):
+    code = "pixel_values_unavailable"
+    status = 503
+    remedy = "Read from the preview with its 256 greys, or try again in a minute."
 
 
 def preview_response(request, uid):
@@ -28,6 +46,39 @@ def original_response(request, uid):
         etag=radiograph.sha256,
         download_name=radiograph.original_name,
     )
+
+
+def values_response(request, uid):
+    """The pixel values at full depth, for a viewer that windows them itself; 404 for what the user may not see.
+
+    Made from the original at each asking: the second file per image that a storage would have to keep, copy and
+    check is three times as long as the preview, and decoding takes less time than sending it over most lines.
+    The format is that of ``cases.intake.values``.
+
+    Raises:
+        ValuesUnavailable: The original cannot be decoded at the moment, although it could when it was taken in.
+        FileMissing, FileDamaged: The original is not what it was.
+    """
+    radiograph = _looked_at(request, uid, "pixel values")
+    etag = f"{radiograph.sha256}-{VALUES_FORMAT}"
+    if unchanged := get_conditional_response(request, etag=f'"{etag}"'):
+        return unchanged
+    response = HttpResponse(_values(radiograph), content_type="application/octet-stream")
+    response["Content-Encoding"] = "gzip"  # whatever the browser accepts: every one that runs the viewer does
+    return private(response, etag=etag)
+
+
+def _values(radiograph: Radiograph) -> bytes:
+    with (
+        open_verified(image_storage(), str(radiograph.original), radiograph.sha256) as original,
+        unnamed_file() as copy,  # the sandbox opens a path, which a file in a bucket has not
+    ):
+        shutil.copyfileobj(original, copy)
+        try:
+            return values_safely(Path(f"/proc/self/fd/{copy.fileno()}"))
+        except IntakeError as error:
+            logger.warning("pixel values of %s: %s", radiograph, error.code)
+            raise ValuesUnavailable("The pixel values of this image cannot be read at the moment.") from error
 
 
 def _looked_at(request, uid, kind: str) -> Radiograph:

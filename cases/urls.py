@@ -22,5 +22,6 @@ urlpatterns = [
     path("macros/", views.MacroListView.as_view(), name="macro-list"),
     path("macros/<uuid:uid>/", views.MacroView.as_view(), name="macro"),
     path("macros/<uuid:uid>/delete/", views.DeleteMacroView.as_view(), name="macro-delete"),
+    path("radiographs/<uuid:uid>/pixels/", views.RadiographPixelsView.as_view(), name="radiograph-pixels"),
     path("upload/", views.UploadView.as_view(), name="upload"),
 ]

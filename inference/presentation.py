@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypedDict
@@ -12,11 +13,30 @@ from django.db.models import OuterRef, Subquery
 from cases import labels
 from cases.blinding import Blinding
 from cases.models import Radiograph
+from inference.audit import masks
 from inference.models import ClassProbability, Heatmap, MemberOutput, Pipeline, Prediction, Run
 from inference.overlay import legend
+from inference.preprocessing import WORKING_SIZE
 
 if TYPE_CHECKING:
     from django_stubs_ext import WithAnnotations
+
+
+OUTSIDE_AT_MOST = 0.5
+"""Share of a map's sum outside the lungs above which it is called doubtful: an even map has 0.52 there."""
+
+BORDER_AT_MOST = 0.25
+"""The same for the outer frame, where markers, arms and edges are; an even map has 0.40 there."""
+
+_GEOMETRY = json.dumps(
+    {
+        "centres": masks.LUNG_CENTRES,
+        "radii": masks.LUNG_RADII,
+        "border": masks.BORDER_WIDTH / WORKING_SIZE,
+        "outside_at_most": OUTSIDE_AT_MOST,
+        "border_at_most": BORDER_AT_MOST,
+    }
+)
 
 
 class _OfHeatmap(TypedDict):
@@ -70,6 +90,11 @@ class Results:
     @property
     def is_final(self) -> bool:
         return self.run is None or self.run.is_final
+
+    @property
+    def heatmap_geometry(self) -> str:
+        """JSON: where lungs are taken to lie, and from which shares on a map is doubtful, for the page that warns."""
+        return _GEOMETRY
 
     @property
     def legend(self) -> list[tuple[float, str]]:

@@ -34,12 +34,19 @@ def stored_file(name: str, *, media_type: str, etag: str, download_name: str = "
     else:
         response = FileResponse(default_storage.open(name))
     response["Content-Type"] = media_type
-    response["ETag"] = f'"{etag}"'
-    # Asked again on every use, so that a right that was taken away takes effect; unchanged content is not sent again.
-    response["Cache-Control"] = "private, no-cache"
-    response["X-Content-Type-Options"] = "nosniff"
     if disposition:
         response["Content-Disposition"] = disposition
+    return private(response, etag=etag)
+
+
+def private(response: HttpResponseBase, *, etag: str) -> HttpResponseBase:
+    """For the browser of this user alone, which asks again on every use.
+
+    So a right that was taken away takes effect; unchanged content is not sent again.
+    """
+    response["ETag"] = f'"{etag}"'
+    response["Cache-Control"] = "private, no-cache"
+    response["X-Content-Type-Options"] = "nosniff"
     return response
 
 

@@ -18,6 +18,7 @@ import socket
 import sys
 import traceback
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,12 @@ from cases.intake.errors import IntakeError, Reason
 from cases.intake.facts import ImageFacts
 from cases.intake.limits import MAX_BYTES
 from cases.intake.preview import encode_preview
-from cases.intake.sandbox_protocol import CRASHED, FINISHED, LENGTH_BYTES, OVERRAN, Limits
+from cases.intake.sandbox_protocol import CRASHED, FINISHED, LENGTH_BYTES, OVERRAN, PREVIEW, VALUES, Limits
+from cases.intake.values import packed, values_of
 
 Decoder = Callable[[bytes], tuple[np.ndarray, ImageFacts]]
+Maker = Callable[[bytes], tuple[dict[str, Any], bytes]]
+"""From a file to what is said of it, and what it was asked for."""
 
 _OPEN_FILES = 64
 
@@ -40,6 +44,7 @@ def main() -> None:
     descriptor, decoder_name, limits_json = sys.argv[1:4]
     module, _, function = decoder_name.partition(":")
     decoder: Decoder = getattr(importlib.import_module(module), function)
+    makers: dict[bytes, Maker] = {PREVIEW: partial(_preview, decoder), VALUES: _values}
     Image.preinit()  # Pillow loads its formats on first use, which would be in every child anew
     gc.freeze()  # a collection in a child would copy the pages of all that the host has loaded
     limits = Limits(**json.loads(limits_json))
@@ -53,18 +58,18 @@ def main() -> None:
             return
         if os.fork() == 0:
             control.close()
-            _warden(decoder, limits, *descriptors)
+            _warden(makers[message], limits, *descriptors)
         for opened in descriptors:
             os.close(opened)
 
 
-def _warden(decoder: Decoder, limits: Limits, file_descriptor: int, reply_descriptor: int) -> None:
+def _warden(maker: Maker, limits: Limits, file_descriptor: int, reply_descriptor: int) -> None:
     """Fork the child, wait for it, add how it ended to the reply. Never returns."""
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         child = os.fork()
         if child == 0:
-            _child(decoder, limits, file_descriptor, reply_descriptor)
+            _child(maker, limits, file_descriptor, reply_descriptor)
         _pid, status = os.waitpid(child, 0)
         if status == 0:
             ending = FINISHED
@@ -77,17 +82,17 @@ def _warden(decoder: Decoder, limits: Limits, file_descriptor: int, reply_descri
         os._exit(0)
 
 
-def _child(decoder: Decoder, limits: Limits, file_descriptor: int, reply_descriptor: int) -> None:
+def _child(maker: Maker, limits: Limits, file_descriptor: int, reply_descriptor: int) -> None:
     """Decode one file under the limits and write the reply. Never returns."""
     status = 1
     try:
         _confine(limits)
         with open(file_descriptor, "rb") as file:
             data = file.read(MAX_BYTES + 1)
-        verdict, preview = _decoded(decoder, data)
+        verdict, made = _made(maker, data)
         answer = json.dumps(verdict).encode()
         _send(reply_descriptor, len(answer).to_bytes(LENGTH_BYTES) + answer)
-        _send(reply_descriptor, preview)
+        _send(reply_descriptor, made)
         status = 0
     finally:
         os._exit(status)
@@ -109,11 +114,19 @@ def _confine(limits: Limits) -> None:
     signal.setitimer(signal.ITIMER_REAL, limits.wall_seconds)
 
 
-def _decoded(decoder: Decoder, data: bytes) -> tuple[dict[str, Any], bytes]:
-    """What to say of the file, and its preview."""
+def _preview(decoder: Decoder, data: bytes) -> tuple[dict[str, Any], bytes]:
+    pixels, facts = decoder(data)
+    return {"facts": facts.as_json()}, encode_preview(pixels)
+
+
+def _values(data: bytes) -> tuple[dict[str, Any], bytes]:
+    return {}, b"".join(packed(values_of(data)))
+
+
+def _made(maker: Maker, data: bytes) -> tuple[dict[str, Any], bytes]:
+    """What to say of the file, and what was made of it; nothing for a refused one."""
     try:
-        pixels, facts = decoder(data)
-        return {"facts": facts.as_json()}, encode_preview(pixels)
+        return maker(data)
     except IntakeError as error:
         return {"refused": error.code, "seen": error.seen}, b""
     except BaseException as error:  # a gap in the decoder: the file is refused, and where it failed goes to the log

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from dataclasses import dataclass
 
 import numpy as np
 import pydicom
@@ -68,12 +69,51 @@ _KEYWORDS = (
     *("SOPClassUID", "Modality", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation"),
     *("Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "PixelData"),
     *("PixelPaddingValue", "PixelPaddingRangeLimit", "RescaleSlope", "RescaleIntercept", "ModalityLUTSequence"),
-    *("VOILUTSequence", "WindowCenter", "WindowWidth", "VOILUTFunction", "SpecificCharacterSet"),
+    *("VOILUTSequence", "WindowCenter", "WindowWidth", "VOILUTFunction", "WindowCenterWidthExplanation"),
+    *("SpecificCharacterSet", "PatientOrientation"),
     *("ViewPosition", "ImageLaterality", "Laterality", "BodyPartExamined", "PatientAge", "PatientBirthDate"),
     *("PatientSex", "PatientID", "PatientIdentityRemoved", "AccessionNumber", "PixelSpacing", "ImagerPixelSpacing"),
     *("AcquisitionDateTime", "AcquisitionDate", "AcquisitionTime", "ContentDate", "ContentTime"),
     *("StudyDate", "StudyTime", "TimezoneOffsetFromUTC"),
 )
+
+
+@dataclass(frozen=True)
+class OpenedDicom:
+    """An accepted image before any windowing.
+
+    Attributes:
+        header: Its accepted elements.
+        stored: The range of its stored values.
+        indices: uint8 or uint16 (rows, columns), the pixels' positions in tables over that range.
+    """
+
+    header: DicomHeader
+    stored: StoredValues
+    indices: np.ndarray
+
+    @property
+    def photometric(self) -> str:
+        return self.header.text("PhotometricInterpretation").upper()
+
+    @property
+    def inverted(self) -> bool:
+        """Whether the smallest value is to be shown white."""
+        return self.photometric == "MONOCHROME1"
+
+
+def open_dicom(data: bytes) -> OpenedDicom:
+    """Check and decompress a single-frame CR or DX image.
+
+    Raises:
+        IntakeError: For everything else.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pydicom warns about each small deviation; here it is accepted or refused
+        header = _read(data)
+        _check_pixel_description(header)
+        stored = StoredValues(bits=header.integer("BitsStored"), signed=header.integer("PixelRepresentation") == 1)
+        return OpenedDicom(header, stored, stored.indices(_stored_values(header.dataset)))
 
 
 def decode_dicom(data: bytes) -> tuple[np.ndarray, ImageFacts]:
@@ -86,20 +126,17 @@ def decode_dicom(data: bytes) -> tuple[np.ndarray, ImageFacts]:
     Raises:
         IntakeError: For everything else.
     """
+    opened = open_dicom(data)
+    header, indices = opened.header, opened.indices
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pydicom warns about each small deviation; here it is accepted or refused
-        header = _read(data)
-        _check_pixel_description(header)
-        photometric = header.text("PhotometricInterpretation").upper()
-        stored = StoredValues(bits=header.integer("BitsStored"), signed=header.integer("PixelRepresentation") == 1)
-        values = stored.indices(_stored_values(header.dataset))
-        pixels = display_table(header, stored, values, inverted=photometric == "MONOCHROME1")[values]
+        warnings.simplefilter("ignore")  # as above: elements are converted when they are first touched
+        pixels = display_table(header, opened.stored, indices, inverted=opened.inverted)[indices]
         return pixels, ImageFacts(
             media_type=DICOM,
             rows=pixels.shape[0],
             columns=pixels.shape[1],
-            bits_stored=stored.bits,
-            photometric=photometric,
+            bits_stored=opened.stored.bits,
+            photometric=opened.photometric,
             colour_saturation=0.0,
             modality=_modality(header),
             **header_facts(header),

@@ -61,14 +61,16 @@ class DicomHeader:
 
     def text(self, keyword: str) -> str:
         """The first value as clean text; empty if it is missing or unreadable."""
+        return next(iter(self.texts(keyword)), "")
+
+    def texts(self, keyword: str) -> list[str]:
+        """Every value as clean text; none if the element is missing or unreadable."""
         try:
             value = self.value(keyword)
         except IntakeError:
-            return ""
-        if _is_multiple(value):
-            value = value[0] if len(value) else ""
-        text = "" if value is None else str(value)
-        return "".join(character for character in text if character.isprintable()).strip()[:_MAX_TEXT]
+            return []
+        values = [] if value is None else value if _is_multiple(value) else [value]
+        return ["".join(filter(str.isprintable, str(one))).strip()[:_MAX_TEXT] for one in values]
 
     def items(self, keyword: str) -> list[Dataset]:
         """The items of a sequence; empty if it is missing.

@@ -19,6 +19,28 @@ _MAX_LUT_ENTRIES = 1 << 16
 
 
 @dataclass(frozen=True)
+class Window:
+    """A VOI window in modality values: everything below is black, everything above white (PS3.3 C.11.2.1.2).
+
+    Attributes:
+        centre: WindowCenter.
+        width: WindowWidth.
+        function: VOILUTFunction: "LINEAR", "LINEAR_EXACT" or "SIGMOID".
+        name: What the header calls it, often "".
+    """
+
+    centre: float
+    width: float
+    function: str = "LINEAR"
+    name: str = ""
+
+
+def window_between(low: float, high: float) -> Window:
+    """The LINEAR window that shows ``low`` just black and ``high`` just white."""
+    return Window(centre=(low + high + 1) / 2, width=high - low + 1)
+
+
+@dataclass(frozen=True)
 class StoredValues:
     """The numbers that pixels of so many bits can hold."""
 
@@ -60,13 +82,11 @@ def display_table(header: DicomHeader, stored: StoredValues, indices: np.ndarray
     Raises:
         IntakeError: ``dicom_header_damaged`` if a LUT or window cannot be applied.
     """
-    padding = _padding(header, stored)
-    values = _modality_values(header, stored.all())
+    padding = padding_range(header, stored)
+    values = modality_values(header, stored.all())
     shares = _voi_shares(header, values)
     if shares is None:
-        present = np.bincount(indices.ravel(), minlength=values.size) > 0
-        present = present & ~padding if (present & ~padding).any() else present
-        low, high = values[present].min(), values[present].max()
+        low, high = present_span(values, indices, padding)
         shares = np.clip((values - low) / (high - low), 0, 1) if high > low else np.zeros_like(values)
     if inverted:
         shares = 1 - shares
@@ -74,18 +94,27 @@ def display_table(header: DicomHeader, stored: StoredValues, indices: np.ndarray
     return np.rint(shares * 255).astype(np.uint8)
 
 
-def _padding(header: DicomHeader, stored: StoredValues) -> np.ndarray:
-    """bool (2**bits,): which stored values mean "no image here" (PS3.3 C.7.5.1.1.2)."""
-    padding = np.zeros(1 << stored.bits, dtype=bool)
+def present_span(values: np.ndarray, indices: np.ndarray, padding: slice) -> tuple[float, float]:
+    """Smallest and largest of the table's values that the image holds; padding counts only if there is nothing else."""
+    present = np.bincount(indices.ravel(), minlength=values.size) > 0
+    image = present.copy()
+    image[padding] = False
+    held = values[image if image.any() else present]
+    return float(held.min()), float(held.max())
+
+
+def padding_range(header: DicomHeader, stored: StoredValues) -> slice:
+    """The part of the table that means "no image here" (PS3.3 C.7.5.1.1.2); often empty."""
     value, limit = header.numbers("PixelPaddingValue")[:1], header.numbers("PixelPaddingRangeLimit")[:1]
-    if value:
-        bounds = value + limit
-        first, last = int(min(bounds)) - stored.lowest, int(max(bounds)) - stored.lowest
-        padding[max(first, 0) : max(last + 1, 0)] = True
-    return padding
+    if not value:
+        return slice(0, 0)
+    bounds = value + limit
+    first, last = int(min(bounds)) - stored.lowest, int(max(bounds)) - stored.lowest
+    return slice(max(first, 0), max(last + 1, 0))
 
 
-def _modality_values(header: DicomHeader, values: np.ndarray) -> np.ndarray:
+def modality_values(header: DicomHeader, values: np.ndarray) -> np.ndarray:
+    """Stored values after the modality LUT or the rescale of the header."""
     sequence = header.items("ModalityLUTSequence")
     if sequence:
         return _through_lut(values, sequence[0], "ModalityLUTSequence")[0]
@@ -99,19 +128,30 @@ def _voi_shares(header: DicomHeader, values: np.ndarray) -> np.ndarray | None:
     if sequence:
         mapped, full_scale = _through_lut(values, sequence[0], "VOILUTSequence")
         return np.clip(mapped / full_scale, 0, 1)
-    centers, widths = header.numbers("WindowCenter"), header.numbers("WindowWidth")
-    if not centers or not widths:
+    windows = header_windows(header)
+    if not windows:
         return None
     # A data set of its own, 8 bits and without rescale: pydicom scales its result to the range it reads there.
     window = Dataset()
     window.PhotometricInterpretation, window.BitsStored, window.PixelRepresentation = "MONOCHROME2", 8, 0
-    window.WindowCenter, window.WindowWidth = centers[0], widths[0]
-    window.VOILUTFunction = header.text("VOILUTFunction") or "LINEAR"
+    window.WindowCenter, window.WindowWidth = windows[0].centre, windows[0].width
+    window.VOILUTFunction = windows[0].function
     try:
         with np.errstate(over="ignore"):  # a sigmoid far from its centre is 0
             return np.clip(apply_windowing(values, window) / 255, 0, 1)
     except ValueError as error:
         raise IntakeError(Reason.DICOM_HEADER, seen="WindowWidth or VOILUTFunction") from error
+
+
+def header_windows(header: DicomHeader) -> list[Window]:
+    """The windows that the header proposes, the first of which the preview uses unless there is a VOI LUT."""
+    function = header.text("VOILUTFunction") or "LINEAR"
+    names = header.texts("WindowCenterWidthExplanation")
+    bounds = zip(header.numbers("WindowCenter"), header.numbers("WindowWidth"), strict=False)
+    return [
+        Window(centre, width, function, names[number] if number < len(names) else "")
+        for number, (centre, width) in enumerate(bounds)
+    ]
 
 
 def _through_lut(values: np.ndarray, item: Dataset, name: str) -> tuple[np.ndarray, int]:

@@ -70,6 +70,28 @@ def decode_png(data: bytes) -> tuple[np.ndarray, ImageFacts]:
         return _grey(image, media_type=PNG, bits_stored=header.bit_depth)
 
 
+def deep_png(data: bytes) -> tuple[np.ndarray, int, np.ndarray] | None:
+    """A 16-bit grey PNG before it is made 8-bit; None for every other PNG.
+
+    Returns:
+        uint16 (rows, columns) values, upright; the narrowest detector depth that holds them; uint8 (2**depth,) table
+        to the greys of ``decode_png``.
+
+    Raises:
+        IntakeError: See ``decode_png``.
+    """
+    header = png_header(data)
+    check_dimensions(header.rows, header.columns)
+    if header.bit_depth != 16:
+        return None
+    with _opened(png_pixels_only(data, header), "PNG") as image:
+        if not image.mode.startswith("I"):
+            return None
+        values = np.asarray(_upright(image))
+    bits = _detector_bits(values)
+    return values.astype(np.uint16, copy=False), bits, _eight_bit_table(bits)
+
+
 def _opened(data: bytes, file_format: str) -> Image.Image:
     """Pillow's image with its pixels loaded."""
     try:
@@ -135,7 +157,14 @@ def _saturation(image: Image.Image) -> float:
 
 def _eight_bit(values: np.ndarray) -> np.ndarray:
     """uint8 from 16-bit grey by the full scale of the narrowest detector depth that holds its maximum."""
+    return _eight_bit_table(_detector_bits(values))[values]
+
+
+def _detector_bits(values: np.ndarray) -> int:
     maximum = int(values.max())
-    full_scale = next(2**bits - 1 for bits in _DETECTOR_BITS if maximum < 2**bits)
-    table = np.rint(np.arange(full_scale + 1) * (255 / full_scale)).astype(np.uint8)
-    return table[values]
+    return next(bits for bits in _DETECTOR_BITS if maximum < 1 << bits)
+
+
+def _eight_bit_table(bits: int) -> np.ndarray:
+    full_scale = (1 << bits) - 1
+    return np.rint(np.arange(full_scale + 1) * (255 / full_scale)).astype(np.uint8)

@@ -4,7 +4,7 @@ A web process keeps one small *host* process (``decoder_host``), started with th
 file, limited in memory, CPU and wall time. A child that crashes, hangs or allocates without end is a refusal of
 its file and nothing else; a host that was killed is replaced.
 
-Only JSON and PNG bytes come back, never a pickle: a subverted child gains nothing here.
+Only JSON, PNG and packed values come back, never a pickle: a subverted child gains nothing here.
 """
 
 from __future__ import annotations
@@ -21,10 +21,20 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cases.intake.errors import BY_CODE, IntakeError, Reason
 from cases.intake.facts import ImageFacts
-from cases.intake.sandbox_protocol import CRASHED, FINISHED, LENGTH_BYTES, OVERRAN, TRAILER_BYTES, Limits
+from cases.intake.sandbox_protocol import (
+    CRASHED,
+    FINISHED,
+    LENGTH_BYTES,
+    OVERRAN,
+    PREVIEW,
+    TRAILER_BYTES,
+    VALUES,
+    Limits,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -75,13 +85,13 @@ class _Host:
     def pid(self) -> int:
         return self._process.pid
 
-    def ask(self, path: Path) -> tuple[bytes, bytes]:
-        """Reply and trailer for one file; many threads may ask at once."""
+    def ask(self, path: Path, wish: bytes) -> tuple[bytes, bytes]:
+        """Reply and trailer for one file; ``wish`` is ``PREVIEW`` or ``VALUES``; many threads may ask at once."""
         mine, theirs = socket.socketpair()
         with mine:
             with theirs, open(path, "rb") as file:
                 try:
-                    socket.send_fds(self._control, [b"1"], [file.fileno(), theirs.fileno()])
+                    socket.send_fds(self._control, [wish], [file.fileno(), theirs.fileno()])
                 except OSError as error:
                     raise _HostLost from error
             return _received(mine, seconds=self._limits.wall_seconds + _GRACE_SECONDS)
@@ -126,10 +136,27 @@ class Sandbox:
             IntakeError: The decoder's refusal; ``decode_timeout``, ``decode_crashed``; or ``decoder_unavailable``
                 when no host can be kept alive, which is no fault of the file.
         """
+        verdict, preview = self._asked(path, PREVIEW)
+        try:
+            facts = ImageFacts.from_json(verdict["facts"])
+        except (ValueError, TypeError, KeyError) as error:
+            raise IntakeError(Reason.DECODE_CRASHED) from error
+        return Decoded(preview, hashlib.sha256(preview).hexdigest(), facts)
+
+    def values(self, path: Path) -> bytes:
+        """The pixel values of the file at ``path`` as ``cases.intake.values.packed`` makes them.
+
+        Raises:
+            IntakeError: As ``decode``.
+        """
+        return self._asked(path, VALUES)[1]
+
+    def _asked(self, path: Path, wish: bytes) -> tuple[dict[str, Any], bytes]:
+        """What is said of the file, and what was made of it."""
         for _ in range(_ATTEMPTS):
             host = self._running_host()
             try:
-                return _judged(*host.ask(path))
+                return _judged(*host.ask(path, wish))
             except _HostLost:
                 logger.warning("decoder host lost; starting another")
                 self._discard(host)
@@ -188,19 +215,18 @@ def _received(reply: socket.socket, *, seconds: float) -> tuple[bytes, bytes]:
     return bytes(received[:-TRAILER_BYTES]), trailer
 
 
-def _judged(reply: bytes, trailer: bytes) -> Decoded:
+def _judged(reply: bytes, trailer: bytes) -> tuple[dict[str, Any], bytes]:
+    """The two parts of a reply; raises IntakeError for a refusal, and for a reply that is none."""
     if trailer == OVERRAN:
         raise IntakeError(Reason.DECODE_TIMEOUT)
     if trailer == CRASHED:
         raise IntakeError(Reason.DECODE_CRASHED)
     try:
-        preview_starts = LENGTH_BYTES + int.from_bytes(reply[:LENGTH_BYTES])
-        verdict = json.loads(reply[LENGTH_BYTES:preview_starts])
-        if "refused" in verdict:
-            reason, seen = BY_CODE[verdict["refused"]], verdict["seen"]
-        else:
-            preview, facts = reply[preview_starts:], ImageFacts.from_json(verdict["facts"])
-            return Decoded(preview, hashlib.sha256(preview).hexdigest(), facts)
+        made_starts = LENGTH_BYTES + int.from_bytes(reply[:LENGTH_BYTES])
+        verdict = json.loads(reply[LENGTH_BYTES:made_starts])
+        if "refused" not in verdict:
+            return verdict, reply[made_starts:]
+        reason, seen = BY_CODE[verdict["refused"]], verdict["seen"]
     except (ValueError, TypeError, KeyError) as error:
         raise IntakeError(Reason.DECODE_CRASHED) from error
     if "failure" in verdict:
@@ -219,3 +245,12 @@ def decode_safely(path: Path) -> Decoded:
         IntakeError: As ``Sandbox.decode``.
     """
     return _sandbox.decode(path)
+
+
+def values_safely(path: Path) -> bytes:
+    """The packed pixel values of the file at ``path``, from this process's sandbox.
+
+    Raises:
+        IntakeError: As ``Sandbox.decode``.
+    """
+    return _sandbox.values(path)

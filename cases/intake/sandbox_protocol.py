@@ -1,7 +1,8 @@
 """What the sandbox and its host process agree on, light enough for a web process to import.
 
-The reply to one file is: a length (``LENGTH_BYTES``, big endian), JSON of that length, the preview PNG, and one of
-the trailers ``FINISHED``, ``OVERRAN``, ``CRASHED``.
+A request is one byte, ``PREVIEW`` or ``VALUES``, with the file and the place for the reply. The reply is: a length
+(``LENGTH_BYTES``, big endian), JSON of that length, the preview PNG or the packed values, and one of the trailers
+``FINISHED``, ``OVERRAN``, ``CRASHED``.
 """
 
 from __future__ import annotations
@@ -9,9 +10,12 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 
+PREVIEW, VALUES = b"P", b"V"
 FINISHED, OVERRAN, CRASHED = b"DONE", b"LATE", b"DEAD"
 TRAILER_BYTES = 4
 LENGTH_BYTES = 4
+VALUES_FORMAT = 1
+"""Of the packed values, see ``cases.intake.values``. Browsers that kept another one ask anew."""
 
 
 @dataclass(frozen=True)

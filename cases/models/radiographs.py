@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import Q
 from django.urls import reverse
 
+from cases.intake.facts import DICOM
 from cases.models.cases import Case
 from cases.models.patients import Patient
 from cases.models.scoping import FacilityScopedQuerySet
@@ -69,6 +70,16 @@ class Radiograph(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("cases:radiograph-preview", args=[self.uid])
+
+    @property
+    def is_deeper_than_preview(self) -> bool:
+        """Whether the original may hold more than the preview's 256 greys."""
+        return self.bits_stored > 8 or self.media_type == DICOM  # 8-bit DICOM may be windowed
+
+    @property
+    def is_frontal(self) -> bool:
+        """Whether the header says so, or does not say."""
+        return self.view_position in {"", "PA", "AP"}
 
     @property
     def facility(self) -> Facility:

@@ -10,7 +10,7 @@ import factory
 import numpy as np
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from cases.models import Case, Patient, Priority, Radiograph
 from cases.storage import original_name, preview_name
@@ -26,6 +26,14 @@ def small_png(seed: int = 1) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG")
     return buffer.getvalue()
+
+
+def _size(content: bytes) -> tuple[int, int]:
+    """(columns, rows) of the image; of one that is none, whatever."""
+    try:
+        return Image.open(io.BytesIO(content)).size
+    except UnidentifiedImageError:
+        return 45, 50
 
 
 class FacilityFactory(factory.django.DjangoModelFactory):
@@ -89,8 +97,8 @@ class RadiographFactory(factory.django.DjangoModelFactory):
     preview_sha256 = factory.SelfAttribute("sha256")
     byte_size = factory.LazyAttribute(lambda o: len(o.content))
     media_type = "image/png"
-    rows = 1000
-    columns = 900
+    rows = factory.LazyAttribute(lambda o: _size(o.content)[1])
+    columns = factory.LazyAttribute(lambda o: _size(o.content)[0])
     bits_stored = 8
     photometric = "L"
     submitted_by = factory.SelfAttribute("case.submitted_by")

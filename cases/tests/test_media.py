@@ -10,7 +10,7 @@ from portal.audit.models import AuditEvent, Event
 
 pytestmark = pytest.mark.django_db
 
-ROUTES = ["radiograph-preview", "radiograph-original"]
+ROUTES = ["radiograph-preview", "radiograph-original", "radiograph-pixels"]
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def body(response) -> bytes:
 
 def test_preview_is_shown_and_original_is_downloaded_under_its_own_name(client_of, radiologist, radiograph):
     client = client_of(radiologist)
-    preview, original = (client.get(url(route, radiograph)) for route in ROUTES)
+    preview, original = (client.get(url(route, radiograph)) for route in ROUTES[:2])
 
     assert body(preview) == radiograph.preview.read()
     assert preview["Content-Type"] == "image/png"
@@ -60,8 +60,9 @@ def test_every_look_leaves_an_audit_row(client_of, radiologist, radiograph, rout
     assert AuditEvent.objects.filter(event=Event.VIEWED_IMAGE, object_uid=radiograph.uid).count() == 2
 
 
-def test_images_are_never_kept_by_shared_caches(client_of, radiologist, radiograph):
-    response = client_of(radiologist).get(url("radiograph-preview", radiograph))
+@pytest.mark.parametrize("route", ROUTES)
+def test_images_are_never_kept_by_shared_caches(client_of, radiologist, radiograph, route):
+    response = client_of(radiologist).get(url(route, radiograph))
 
     assert "private" in response["Cache-Control"]
     assert response["X-Content-Type-Options"] == "nosniff"

@@ -1,5 +1,5 @@
 from cases.views.macros import DeleteMacroView, MacroListView, MacroView
-from cases.views.media import RadiographOriginalView, RadiographPreviewView
+from cases.views.media import RadiographOriginalView, RadiographPixelsView, RadiographPreviewView
 from cases.views.page import CaseView
 from cases.views.reading import (
     AddLabResultView,
@@ -24,6 +24,7 @@ __all__ = [
     "MacroListView",
     "MacroView",
     "RadiographOriginalView",
+    "RadiographPixelsView",
     "RadiographPreviewView",
     "ReleaseView",
     "ReviewView",

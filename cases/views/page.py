@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, TypedDict, cast
+
 from django.db.models import OuterRef, Subquery
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
@@ -18,7 +22,15 @@ from portal.audit.models import Event
 from portal.audit.services import record
 from portal.errors import DomainError
 
+if TYPE_CHECKING:
+    from django_stubs_ext import WithAnnotations
+
 PRIOR_CASES = 10
+
+
+class _OfPrior(TypedDict):
+    images: list[Radiograph]
+    signed_label: str | None
 
 
 def visible_case(user, uid) -> Case:
@@ -65,7 +77,8 @@ def case_context(
     request, case: Case, *, review_form: ReviewForm | None = None, lab_form: LabResultForm | None = None
 ) -> dict:
     """What the page and its parts show. There is a form to read with only where a read can be given."""
-    radiographs, reviews = list(case.radiographs.all()), list(case.reviews.select_related("reader"))
+    images, reviews = _images_by_case(case), list(case.reviews.select_related("reader"))
+    radiographs = images[case.pk]
     signed, draft = _reviews(reviews, request.user)
     if review_form is None and signed is None and request.user.has_perm(Action.REVIEW_CASE):
         review_form = ReviewForm.of(case, draft)
@@ -84,7 +97,7 @@ def case_context(
         "lab_form": lab_form or LabResultForm(),
         "lab_results": lab_results,
         "truth": truth_of(case, lab_results),
-        "prior_cases": _other_cases(case),
+        "prior_cases": _other_cases(case, images),
         "history": list(case.status_changes.select_related("actor")),
     }
 
@@ -115,8 +128,21 @@ def _reviews(reviews: list[Review], user) -> tuple[Review | None, Review | None]
     return signed, draft
 
 
-def _other_cases(case: Case) -> list[Case]:
-    """The patient's other cases, each with the ``signed_label`` of its read."""
+def _images_by_case(case: Case) -> defaultdict[int, list[Radiograph]]:
+    """Those of all the patient's cases, by primary key of the case: any may be put beside the current one."""
+    images: defaultdict[int, list[Radiograph]] = defaultdict(list)
+    for image in case.patient.radiographs.all():
+        if image.case_id == case.pk:
+            image.case = case  # at hand, with what was read along with it
+        images[image.case_id].append(image)
+    return images
+
+
+def _other_cases(case: Case, images: Mapping[int, list[Radiograph]]) -> list[WithAnnotations[Case, _OfPrior]]:
+    """The patient's other cases, each with its ``images`` and the ``signed_label`` of its read."""
     signed = Review.objects.signed().filter(case=OuterRef("pk")).values("final_label")
     others = case.patient.cases.exclude(pk=case.pk).annotate(signed_label=Subquery(signed))
-    return list(others.order_by("-received_at", "-id")[:PRIOR_CASES])
+    found = cast("list[WithAnnotations[Case, _OfPrior]]", list(others.order_by("-received_at", "-id")[:PRIOR_CASES]))
+    for other in found:
+        other.images = images.get(other.pk, [])
+    return found

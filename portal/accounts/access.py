@@ -102,6 +102,7 @@ ROUTES: dict[str, Rules] = {
     "cases:lab-result-add": Action.ADD_LAB_RESULT,
     "cases:radiograph-preview": Action.VIEW_CASE,
     "cases:radiograph-original": Action.VIEW_CASE,
+    "cases:radiograph-pixels": Action.VIEW_CASE,
     "inference:results": Action.VIEW_CASE,
     "inference:heatmap": Action.VIEW_CASE,
     "inference:run-retry": Action.RETRY_RUN,
