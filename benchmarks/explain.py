@@ -42,7 +42,7 @@ def _plans(who: str, reader: User) -> Iterator[str]:
         with CaptureQueriesContext(connection) as captured:
             client.get(path)
         for query in captured.captured_queries:
-            if query["sql"].startswith("SELECT") and any(table in query["sql"] for table in TABLES):
+            if query["sql"].lstrip("(").startswith("SELECT") and any(table in query["sql"] for table in TABLES):
                 yield f"== {page}: {name}; {who}\n{_where(query['sql'])}\n{_explain(query['sql'])}"
 
 

@@ -54,11 +54,11 @@ class People:
 
 
 def settle() -> People:
-    """Facilities, their users and the shipped models."""
+    """Facilities, their users and the shipped models; the large facility alone orders its cases with the AI."""
     register_shipped_models()
     first = {}
     for number in range(1, FACILITIES + 1):
-        facility = Facility.objects.create(name=f"Hospital {number}")
+        facility = Facility.objects.create(name=f"Hospital {number}", blind_first_read=number > 1)
         User.objects.create(username=f"submitter{number}", role=Role.SUBMITTER, facility=facility)
         readers = [
             User.objects.create(username=f"reader{number}-{one}", role=Role.RADIOLOGIST, facility=facility)

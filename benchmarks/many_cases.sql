@@ -41,13 +41,16 @@ ORDER BY i;
 
 INSERT INTO cases_case (id, uid, facility_id, patient_id, accession_number, indication, priority, is_synthetic,
                         received_at, submitted_by_id, status, claimed_by_id, claimed_until, signed_by_id,
-                        ai_status, ai_label, ai_probability)
+                        ai_status, ai_label, ai_probability, ai_suspicion, ai_reason, ranks_as_of, order_arm)
 SELECT i, gen_random_uuid(), facility, patient, 'ACC-' || lpad(i::text, 9, '0'), 'Cough and fever for three days',
     priority, false, received, submitter, status, CASE WHEN status = 'in_review' THEN reader END,
     CASE WHEN status = 'in_review' THEN now() + interval '20 minutes' END,
     CASE WHEN status = 'signed' THEN reader END,
-    ai, CASE WHEN ai = 'ready' THEN label ELSE '' END, CASE WHEN ai = 'ready' THEN probability END
-FROM plan;
+    ai, CASE WHEN ai = 'ready' THEN label ELSE '' END, CASE WHEN ai = 'ready' THEN probability END, suspicion,
+    CASE WHEN ai = 'refused' THEN 'The image is a lateral view.' ELSE '' END,
+    received + (1 - 2 * suspicion) * (ARRAY[interval '15 minutes', interval '2 hours', interval '12 hours'])[priority], ''
+FROM (SELECT *, CASE WHEN ai = 'ready' THEN CASE WHEN label = 'normal' THEN 1 - probability ELSE probability END END
+                    AS suspicion FROM plan) AS concluded;
 
 INSERT INTO cases_radiograph (id, uid, case_id, patient_id, original, original_name, sha256, byte_size, media_type,
                               preview, preview_sha256, rows, columns, bits_stored, photometric, colour_saturation,
@@ -56,9 +59,9 @@ SELECT i, gen_random_uuid(), i, patient, 'originals/' || sha, 'chest.dcm', sha, 
     'previews/' || sha, sha, 2500, 2048, 12, 'MONOCHROME2', 0, 'DX', 'PA', '', 'CHEST', received, submitter
 FROM (SELECT *, md5(i::text) || md5('x' || i) AS sha FROM plan) AS hashed;
 
-INSERT INTO cases_review (id, uid, case_id, reader_id, first_impression, final_label, findings, created_at, updated_at,
-                          signed_at)
-SELECT i, gen_random_uuid(), i, reader, '', CASE WHEN status = 'signed' THEN label ELSE '' END, 'Clear lungs.',
+INSERT INTO cases_review (id, uid, case_id, reader_id, first_impression, was_blind, final_label, findings, created_at,
+                          updated_at, signed_at)
+SELECT i, gen_random_uuid(), i, reader, '', false, CASE WHEN status = 'signed' THEN label ELSE '' END, 'Clear lungs.',
     received, received, CASE WHEN status = 'signed' THEN received + interval '2 hours' END
 FROM plan WHERE status <> 'to_read';
 

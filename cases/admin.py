@@ -28,7 +28,7 @@ class PatientAdmin(ClinicalAdmin):
 class CaseAdmin(ClinicalAdmin):
     """Without what the AI concluded, which a reader must not meet here before a first impression."""
 
-    exclude = ["ai_status", "ai_label", "ai_probability"]
+    exclude = ["ai_status", "ai_label", "ai_probability", "ai_suspicion", "ai_reason", "ranks_as_of"]
     list_display = ["uid", "status", "priority", "received_at"]
     list_filter = ["status", "priority"]
     search_fields = ["uid", "accession_number"]

@@ -35,6 +35,7 @@ class ShownAi:
     status: str
     label: str = ""
     probability: float | None = None
+    reason: str = ""
 
     @property
     def status_label(self) -> str:
@@ -67,7 +68,7 @@ class Blinding:
     def shows(self, case: Case) -> ShownAi:
         if case.ai in CONCLUSIONS and self.hides(case):
             return ShownAi(WITHHELD)
-        return ShownAi(case.ai_status, case.ai_label, case.ai_probability)
+        return ShownAi(case.ai_status, case.ai_label, case.ai_probability, case.ai_reason)
 
     def check(self, case: Case) -> None:
         """Raises FirstImpressionNeeded where the AI's conclusions are hidden."""

@@ -1,14 +1,18 @@
-"""Who holds a case: claim, the next case, release."""
+"""Who holds a case: claim, the next case, renewal, release, take-over."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
 from django.db import connection, transaction
-from django.db.models import Q
+from django.db.models import Case as Choice
+from django.db.models import Q, Value, When
 from django.utils import timezone
 
+from cases.lanes import ReadingOrder
 from cases.models import Case
+from cases.models.cases import CaseQuerySet
+from cases.services import InvalidDetails
 from portal.accounts.access import Action
 from portal.audit.models import Event
 from portal.audit.services import record
@@ -16,6 +20,8 @@ from portal.errors import Conflict, NotAllowed
 from portal.status import change_status
 
 CLAIM_DURATION = timedelta(minutes=30)
+CANDIDATES = 50
+"""So many cases are looked at for the next one: more than readers ask at the same moment."""
 
 
 class ClaimedByAnother(Conflict):
@@ -33,9 +39,25 @@ class AlreadySigned(Conflict):
     remedy = "A signed read is not changed."
 
 
+class ClaimLost(Conflict):
+    code = "claim_lost"
+    remedy = "What you saved is kept as your draft; what you have typed since stays on this page."
+
+
+class NothingToRead(Conflict):
+    code = "nothing_to_read"
+    remedy = "New cases appear in the worklist by themselves."
+
+
 def locked(case: Case) -> Case:
     """The case as it stands now; its row stays locked until the transaction ends."""
     return Case.objects.select_for_update().get(pk=case.pk)
+
+
+def claimable_by(reader) -> CaseQuerySet:
+    """What this reader could take now: unsigned, and in nobody's hands."""
+    free = Q(status=Case.Status.TO_READ) | Q(status=Case.Status.IN_REVIEW, claimed_until__lte=timezone.now())
+    return Case.objects.visible_to(reader).filter(free)
 
 
 @transaction.atomic
@@ -49,32 +71,77 @@ def claim_case(*, case: Case, reader, request=None) -> Case:
     case = locked(case)
     if case.status == Case.Status.SIGNED:
         raise AlreadySigned("This case is signed.")
-    until = timezone.now() + CLAIM_DURATION
     if case.claimed_by_id == reader.pk:
-        Case.objects.filter(pk=case.pk).update(claimed_until=until)
-        case.claimed_until = until
-        return case
+        return _extended(case)
     if case.is_claimed:
         raise ClaimedByAnother(f"{case.claimed_by} is reading this case.")
     if case.status == Case.Status.IN_REVIEW:
         change_status(case, Case.Status.TO_READ, reason="The claim ran out.", claimed_by=None, claimed_until=None)
-    change_status(case, Case.Status.IN_REVIEW, actor=reader, claimed_by=reader, claimed_until=until)
+    _give(case, reader)
     record(Event.CLAIMED_CASE, actor=reader, obj=case, request=request)
+    return case
+
+
+def _give(case: Case, reader) -> None:
+    until = timezone.now() + CLAIM_DURATION
+    change_status(case, Case.Status.IN_REVIEW, actor=reader, claimed_by=reader, claimed_until=until)
+
+
+def _extended(case: Case) -> Case:
+    case.claimed_until = timezone.now() + CLAIM_DURATION
+    case.save(update_fields=["claimed_until"])
     return case
 
 
 @transaction.atomic
 def claim_next_case(*, reader, request=None) -> Case | None:
-    """Claims the first case in reading order that nobody holds; None if there is none.
+    """Claims the first case in reading order that nobody holds; None if there is none."""
+    order = ReadingOrder.of(reader.facility)
+    while candidates := order.first(claimable_by(reader), CANDIDATES):
+        if case := _first_free(reader, candidates):
+            return claim_case(case=case, reader=reader, request=request)
+    return None
 
-    A row that another request has locked is being claimed there, so it is passed over instead of waited for.
+
+def _first_free(reader, candidates: list[int]) -> Case | None:
+    """The first of the candidates that is still free, locked.
+
+    A row that another request has locked is passed over, for it is being claimed there; only if that leaves none is it
+    waited for, because the AI's results lock rows, too.
     """
-    free = Q(status=Case.Status.TO_READ) | Q(status=Case.Status.IN_REVIEW, claimed_until__lte=timezone.now())
-    rows = Case.objects.visible_to(reader).filter(free).order_by("priority", "received_at", "id")
+    rows = claimable_by(reader).filter(pk__in=candidates)
     if connection.features.has_select_for_update_skip_locked:
-        rows = rows.select_for_update(skip_locked=True)
-    case = rows.first()
-    return case and claim_case(case=case, reader=reader, request=request)
+        in_order = Choice(*(When(pk=pk, then=Value(rank)) for rank, pk in enumerate(candidates)))
+        if case := rows.select_for_update(skip_locked=True, of=("self",)).order_by(in_order).first():
+            return case
+    free = rows.select_for_update().order_by("pk")  # as everybody locks who locks several: else two wait for each other
+    return min(free, key=lambda case: candidates.index(case.pk), default=None)
+
+
+@transaction.atomic
+def renew_claim(*, case: Case, reader) -> Case:
+    """Half an hour more for a reader who is at work; also after the claim has run out, if nobody else has taken it.
+
+    Raises:
+        ClaimLost: It is not the reader's any more.
+    """
+    case = locked(case)
+    if lost := why_lost(case, reader):
+        raise lost
+    return _extended(case)
+
+
+def why_lost(case: Case, reader) -> ClaimLost | None:
+    """Why a case that the reader had is not theirs any more; None while nobody else has it."""
+    if case.status == Case.Status.SIGNED:
+        return ClaimLost(f"{case.signed_by} has signed this case.")
+    if case.claimed_by_id == reader.pk:
+        return None
+    ended = case.status_changes.filter(old=Case.Status.IN_REVIEW).last()
+    reason = f" Reason: {ended.reason}" if ended and ended.reason else ""
+    if case.is_claimed:
+        return ClaimLost(f"{case.claimed_by} has this case now.{reason}")
+    return ClaimLost(f"This case is back in the queue.{reason}")
 
 
 @transaction.atomic
@@ -92,4 +159,26 @@ def release_case(*, case: Case, actor, reason: str = "", request=None) -> Case:
         raise NotAllowed(f"{case.claimed_by} is reading this case.")
     change_status(case, Case.Status.TO_READ, actor=actor, reason=reason, claimed_by=None, claimed_until=None)
     record(Event.RELEASED_CASE, actor=actor, obj=case, request=request)
+    return case
+
+
+@transaction.atomic
+def take_over_case(*, case: Case, actor, reason: str, request=None) -> Case:
+    """Gives a case that somebody holds to a lead, who says why. What its reader has saved stays that reader's draft.
+
+    Raises:
+        InvalidDetails: The reason is missing.
+        NotAllowed: ``actor`` is no lead.
+        NotClaimed: Nobody else holds it, so there is nothing to take over.
+    """
+    if not actor.has_perm(Action.TAKE_OVER_CASE):
+        raise NotAllowed("Only a lead radiologist takes a case over.")
+    if not reason.strip():
+        raise InvalidDetails("The reason is missing.", remedy="Say why you take the case over.")
+    case = locked(case)
+    if not case.is_claimed or case.claimed_by_id == actor.pk:
+        raise NotClaimed("Nobody else is reading this case.")
+    change_status(case, Case.Status.TO_READ, actor=actor, reason=reason.strip(), claimed_by=None, claimed_until=None)
+    _give(case, actor)
+    record(Event.TOOK_OVER_CASE, actor=actor, obj=case, request=request)
     return case

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from functools import cached_property, reduce
+from operator import or_
+
 import django_filters
 from django import forms
-from django.db.models import TextChoices
+from django.db.models import Q, TextChoices
+from django.utils import timezone
 
 from cases import labels, search
 from cases.blinding import Blinding
+from cases.lanes import rules_of
 from cases.models import Case, Patient, Priority, Review
 from cases.models.cases import CaseQuerySet
 
@@ -15,10 +20,20 @@ from cases.models.cases import CaseQuerySet
 class Tab(TextChoices):
     """The tabs above the worklist; "" is where a reader starts."""
 
-    AWAITING = "", "Awaiting review"
+    AWAITING = "", "To read"
     MINE = "mine", "Mine"
     SIGNED = "signed", "Signed"
     ALL = "all", "All"
+
+    @property
+    def is_unsigned(self) -> bool:
+        """Whether nothing on it is signed, so that there is an order to read it in."""
+        return self not in {Tab.SIGNED, Tab.ALL}
+
+
+class Due(TextChoices):
+    OVERDUE = "overdue", "Overdue"
+    LONGEST = "longest", "Past the longest wait"
 
 
 class WorklistFilter(django_filters.FilterSet):
@@ -26,8 +41,12 @@ class WorklistFilter(django_filters.FilterSet):
         choices=Tab.choices, method="in_tab", empty_label=None, widget=forms.HiddenInput, label="Status"
     )
     priority = django_filters.ChoiceFilter(choices=Priority.choices, empty_label="Any priority", label="Priority")
+    due = django_filters.ChoiceFilter(choices=Due.choices, method="by_wait", empty_label="Any wait", label="Wait")
     ai = django_filters.ChoiceFilter(method="with_ai_status", empty_label="Any AI status", label="AI status")
     label = django_filters.ChoiceFilter(method="with_ai_label", empty_label="Any AI label", label="AI label")
+    reader = django_filters.ChoiceFilter(
+        choices=[("me", "Signed by you")], method="signed_by", empty_label="Any reader", label="Reader"
+    )
     q = django_filters.CharFilter(
         method="found",
         label="Search",
@@ -46,6 +65,9 @@ class WorklistFilter(django_filters.FilterSet):
         self.blinding = blinding
         self.filters["ai"].extra["choices"] = blinding.statuses
         self.filters["label"].extra["choices"] = [(code, labels.title(code)) for code in labels.classes()]
+        asked = self.data.get("status", "")
+        unsigned = (Tab(asked) if asked in Tab.values else Tab.AWAITING).is_unsigned
+        del self.filters["reader" if unsigned else "due"]
         for name, field in self.form.fields.items():
             field.widget.attrs["class"] = "form-control" if name == "q" else "form-select"
 
@@ -57,25 +79,35 @@ class WorklistFilter(django_filters.FilterSet):
     @property
     def is_narrowed(self) -> bool:
         """Whether more than the tab is chosen."""
-        return any(self.data.get(name) for name in ("priority", "ai", "label", "q"))
+        return any(self.data.get(name) for name in self.filters if name != "status")
+
+    @cached_property
+    def in_hand(self) -> list[int]:
+        """Primary keys of the unsigned cases that the reader holds or has begun to write about."""
+        reader = self.request.user
+        held = Case.objects.filter(claimed_by=reader).order_by().values_list("pk")
+        drafts = Review.objects.filter(reader=reader, signed_at=None).exclude(case__status=Case.Status.SIGNED)
+        return [pk for (pk,) in held.union(drafts.order_by().values_list("case"))]
 
     def filter_queryset(self, queryset: CaseQuerySet) -> CaseQuerySet:
         queryset = super().filter_queryset(queryset)
         return queryset if self.tab else queryset.awaiting_review()  # django-filter leaves out what is empty
 
-    @property
-    def parts(self) -> list[CaseQuerySet]:
-        """What the chosen cases are put together from: each can be read in order off an index, their union cannot."""
-        if self.tab != Tab.MINE:
-            return [self.qs]
-        reader = self.request.user
-        held = Case.objects.filter(claimed_by=reader).order_by().values_list("pk")
-        drafted = Review.objects.filter(reader=reader, signed_at=None).order_by().values_list("case")
-        in_hand = [pk for (pk,) in held.union(drafted)]
-        return [self.qs.filter(signed_by=reader), self.qs.filter(pk__in=in_hand)]
-
     def in_tab(self, queryset: CaseQuerySet, name: str, value: str) -> CaseQuerySet:
-        return queryset.filter(status=Case.Status.SIGNED) if value == Tab.SIGNED else queryset
+        match value:
+            case Tab.MINE:
+                return queryset.awaiting_review().filter(pk__in=self.in_hand)
+            case Tab.SIGNED:
+                return queryset.filter(status=Case.Status.SIGNED)
+            case _:
+                return queryset
+
+    def by_wait(self, queryset: CaseQuerySet, name: str, value: str) -> CaseQuerySet:
+        rules, now = rules_of(self.request.user.facility), timezone.now()
+        waits = rules.targets if value == Due.OVERDUE else rules.longest_waits
+        return queryset.filter(
+            reduce(or_, (Q(priority=one, received_at__lte=now - wait) for one, wait in waits.items()))
+        )
 
     def with_ai_status(self, queryset: CaseQuerySet, name: str, value: str) -> CaseQuerySet:
         return self.blinding.with_status(queryset, value)
@@ -83,6 +115,19 @@ class WorklistFilter(django_filters.FilterSet):
     def with_ai_label(self, queryset: CaseQuerySet, name: str, value: str) -> CaseQuerySet:
         return self.blinding.with_label(queryset, value)
 
+    def signed_by(self, queryset: CaseQuerySet, name: str, value: str) -> CaseQuerySet:
+        return queryset.filter(signed_by=self.request.user)
+
     def found(self, queryset: CaseQuerySet, name: str, value: str) -> CaseQuerySet:
         """Every word is part of a name, or begins a number; one of less than three letters begins a name."""
         return search.found(queryset, value.split()[:5], patients=Patient.objects.visible_to(self.request.user))
+
+
+class SavedFilterForm(forms.Form):
+    """A name for what the list shows; ``query`` is the page's query string."""
+
+    name = forms.CharField(
+        max_length=40, widget=forms.TextInput(attrs={"class": "form-control", "autocomplete": "off"})
+    )
+    is_shared = forms.BooleanField(required=False, label="Share with my colleagues")
+    query = forms.CharField(max_length=1000, required=False, widget=forms.HiddenInput)

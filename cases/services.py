@@ -15,6 +15,7 @@ from cases import dispatch
 from cases.intake.sandbox import Decoded, decode_safely
 from cases.intake.upload import ReceivedFile
 from cases.inventory import is_referenced
+from cases.lanes import arm_now
 from cases.models import Case, LabResult, Patient, Priority, Radiograph, Sex
 from cases.storage import StorageUnavailable, original_name, preview_name
 from portal.accounts.models import Facility
@@ -188,6 +189,7 @@ def open_case(*, patient: Patient | PatientDetails, details: CaseDetails, actor,
         "symptom_onset": details.symptom_onset,
         "is_synthetic": details.is_synthetic,
         "submitted_by": actor,
+        "order_arm": arm_now(patient.facility),
     }
     if number:
         rows = Case.objects.select_related("patient")

@@ -4,28 +4,42 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 
 from django.db import transaction
 
 from cases.labels import REASSURING
+from cases.lanes import place
 from cases.models import AiStatus, Case
 
 
 @dataclass(frozen=True)
 class AiOutcome:
-    """What the active pipeline says of one radiograph."""
+    """What the active pipeline says of one radiograph.
+
+    Attributes:
+        status: How far it is.
+        label: The class, where it names one.
+        probability: Of that class.
+        suspicion: 1 - P(normal), where it names a class.
+        reason: Why the image is refused, or what failed.
+    """
 
     status: AiStatus
     label: str = ""
     probability: float | None = None
+    suspicion: float | None = None
+    reason: str = ""
 
 
+_COLUMNS = [f"ai_{one.name}" for one in fields(AiOutcome)]
 Outcomes = Mapping[int, Sequence[AiOutcome]]
 
 
 def show_ai_outcomes(case_ids: Iterable[int], outcomes_of: Callable[[Collection[int]], Outcomes]) -> None:
     """Repeats on the cases what their runs say, so that the worklist can show, filter and sort by it.
+
+    What names a class moves its case in the reading order, too.
 
     The case rows are locked first: when two runs of a case end at once, the second summary sees both. They are locked
     in the order of their keys: two workers whose batches share cases wait for each other instead of blocking for ever.
@@ -36,17 +50,34 @@ def show_ai_outcomes(case_ids: Iterable[int], outcomes_of: Callable[[Collection[
     """
     with transaction.atomic(savepoint=False):
         rows = Case.objects.select_for_update().filter(pk__in=set(case_ids)).order_by("pk")
-        columns = rows.values_list("pk", "ai_status", "ai_label", "ai_probability")
-        shown = {pk: AiOutcome(AiStatus(status), label, value) for pk, status, label, value in columns}
-        outcomes = outcomes_of(shown)
+        cases = {case.pk: case for case in rows.only(*_COLUMNS, "facility", "priority", "received_at", "order_arm")}
+        outcomes = outcomes_of(cases)
         changed = defaultdict(list)
-        for pk, old in shown.items():
-            if (new := summarise(outcomes.get(pk, ()))) != old:
-                changed[new].append(pk)
-        for new, pks in changed.items():
-            Case.objects.filter(pk__in=pks).update(
-                ai_status=new.status, ai_label=new.label, ai_probability=new.probability
-            )
+        for pk, case in cases.items():
+            if (new := summarise(outcomes.get(pk, ()))) != _shown(case):
+                changed[new].append(case)
+        _write(changed)
+
+
+def _shown(case: Case) -> AiOutcome:
+    return AiOutcome(AiStatus(case.ai_status), *(getattr(case, column) for column in _COLUMNS[1:]))
+
+
+def _write(changed: Mapping[AiOutcome, Sequence[Case]]) -> None:
+    """One statement for each outcome that names no class, and one for all others, which differ in their numbers."""
+    concluded: list[Case] = []
+    for new, cases in changed.items():
+        columns = {f"ai_{name}": value for name, value in asdict(new).items()}
+        if new.label:
+            for case in cases:
+                for column, value in columns.items():
+                    setattr(case, column, value)
+            concluded += cases
+        else:
+            Case.objects.filter(pk__in=[case.pk for case in cases]).update(**columns, ranks_as_of=None)
+    if concluded:
+        place(concluded)
+        Case.objects.bulk_update(concluded, [*_COLUMNS, "ranks_as_of"])
 
 
 def summarise(outcomes: Sequence[AiOutcome]) -> AiOutcome:
@@ -55,15 +86,16 @@ def summarise(outcomes: Sequence[AiOutcome]) -> AiOutcome:
     Among readings the least reassuring one stands for the case, so that no suspicious image hides behind an
     unsuspicious one, and an indeterminate one hides behind none that says "normal".
     """
+    said = {outcome.status: outcome for outcome in reversed(outcomes)}
     for status in (AiStatus.RUNNING, AiStatus.QUEUED):
-        if any(outcome.status is status for outcome in outcomes):
-            return AiOutcome(status)
+        if status in said:
+            return said[status]
     read = [outcome for outcome in outcomes if outcome.status in {AiStatus.READY, AiStatus.INDETERMINATE}]
     if read:
         return max(read, key=_suspicion)
     for status in (AiStatus.FAILED, AiStatus.REFUSED):
-        if any(outcome.status is status for outcome in outcomes):
-            return AiOutcome(status)
+        if status in said:
+            return said[status]
     return AiOutcome(AiStatus.OFF)
 
 

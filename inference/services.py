@@ -15,10 +15,11 @@ from datetime import timedelta
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Case as Choice
-from django.db.models import F, Model, Q, Value, When
+from django.db.models import F, Model, OuterRef, Q, Subquery, Value, When
 from django.db.models.functions import Now
 
 from cases import dispatch
+from cases.labels import REASSURING
 from cases.models import AiStatus
 from cases.summary import AiOutcome, show_ai_outcomes
 from inference.models import ClassProbability, Heatmap, MemberOutput, Pipeline, Prediction, Refusal, Run
@@ -36,7 +37,15 @@ _AI_STATUS = {
     Run.Status.REFUSED: AiStatus.REFUSED,
     Run.Status.FAILED: AiStatus.FAILED,
 }
-_CONCLUSION = ("status", "prediction__label", "prediction__probability", "prediction__indeterminate_reason")
+_CONCLUSION = (
+    "status",
+    "prediction__label",
+    "prediction__probability",
+    "prediction__indeterminate_reason",
+    "refusal__sentence",
+    "failure_reason",
+    "normal",
+)
 _NO_LEASE = {"lease_token": None, "lease_expires_at": None}
 
 
@@ -89,7 +98,9 @@ def _show_on_cases(runs: Iterable[Run]) -> None:
 
 def _outcomes(case_ids: Collection[int]) -> dict[int, list[AiOutcome]]:
     """By case, of each radiograph what the run says that stands for it."""
+    normal = ClassProbability.objects.filter(prediction=OuterRef("prediction"), member=None, label=REASSURING)
     runs = Run.objects.filter(radiograph__case__in=case_ids).decisive_first()
+    runs = runs.annotate(normal=Subquery(normal.values("value")))
     seen, outcomes = set(), defaultdict(list)
     for case_id, radiograph_id, *said in runs.values_list("radiograph__case_id", "radiograph_id", *_CONCLUSION):
         if radiograph_id not in seen:
@@ -98,12 +109,20 @@ def _outcomes(case_ids: Collection[int]) -> dict[int, list[AiOutcome]]:
     return outcomes
 
 
-def _outcome(status: str, label: str | None, probability: float | None, doubt: str | None) -> AiOutcome:
+def _outcome(
+    status: str,
+    label: str | None,
+    probability: float | None,
+    doubt: str | None,
+    refusal: str | None,
+    failure: str,
+    normal: float | None,
+) -> AiOutcome:
     if label is None:
-        return AiOutcome(_AI_STATUS[Run.Status(status)])
+        return AiOutcome(_AI_STATUS[Run.Status(status)], reason=refusal or failure)
     if doubt:
         return AiOutcome(AiStatus.INDETERMINATE)
-    return AiOutcome(AiStatus.READY, label, probability)
+    return AiOutcome(AiStatus.READY, label, probability, suspicion=1 - (normal or 0.0))
 
 
 @transaction.atomic

@@ -21,17 +21,19 @@ from cases.claims import claim_case
 from cases.models import AiStatus, Case
 from cases.reading import save_review
 from cases.tests.factories import CaseFactory, RadiographFactory, UserFactory
-from cases.worklist import SORTS
+from cases.worklist import SORTS as COLUMN_SORTS
 from inference.dashboard.page import TABLES
 from inference.models import Heatmap, Run
 from inference.outcomes import Doubt
 from inference.services import record_refusal
 from inference.tests.factories import claimed
+from portal.accounts import facilities
 from portal.accounts.access import Action, Role, rule_for
-from portal.accounts.models import User
+from portal.accounts.models import Facility, User
 from tests.world import ADMIN, OUR_OWN, World
 
 pytestmark = pytest.mark.django_db
+SORTS = ["", *COLUMN_SORTS]
 
 
 def refuse(world: World) -> None:
@@ -46,7 +48,8 @@ ENDINGS: dict[str, Callable[[World], None]] = {
 }
 QUESTIONS = [
     *(("cases:worklist", {"sort": sort}) for sort in SORTS),
-    *(("cases:worklist", {"status": tab}) for tab in ("mine", "all")),
+    *(("cases:worklist", {"status": tab}) for tab in ("mine", "all", "signed")),
+    *(("cases:worklist", {"due": due}) for due in ("overdue", "longest")),
     *(("cases:worklist", {"ai": status}) for status in (*AiStatus.values, "withheld")),
     *(("cases:worklist", {"label": label, "status": "all"}) for label in ("covid", "normal", "pneumonia")),
     *(("api:case-list", {"ai_status": status}) for status in (*AiStatus.values, "withheld")),
@@ -96,7 +99,8 @@ def questions(world: World, user: User) -> Iterator[tuple[str, str, dict, dict]]
     for name, parameters in QUESTIONS:
         yield "GET", reverse(name), parameters, {}
     yield "POST", reverse("cases:review", args=[world.case.uid]), {"findings": "Patchy"}, {"Accept": "application/json"}
-    for headers in ({"HX-Request": "true"}, {"HX-Request": "true", "X-Poll": "true"}):
+    yield "GET", reverse("cases:claim", args=[world.case.uid]), {"held": "1"}, {"HX-Request": "true"}
+    for headers in ({"HX-Request": "true"}, {"HX-Request": "true", "HX-Target": "worklist-rows"}):
         yield "GET", reverse("cases:worklist"), {}, headers
 
 
@@ -190,12 +194,21 @@ def test_a_heatmap_is_refused_before_the_first_impression_and_sent_after_it(worl
 
 
 def test_an_order_of_the_queue_tells_nothing(world, client_of):
-    """Priority and age decide, so a case of which the AI says "covid" stands where it stood."""
+    """Whatever weight the AI has: a case of which it says "covid" stands where it stood, and is not served first."""
+    Facility.objects.update(ai_order_weight=1)
+    Case.objects.filter(pk=world.case.pk).update(received_at=timezone.now() - timedelta(minutes=5))
     other = RadiographFactory(case__patient__facility=world.facility).case
+    Case.objects.filter(pk=other.pk).update(received_at=timezone.now() - timedelta(minutes=10))
     client = client_of(world.users[Role.RADIOLOGIST])
-    before = [case.pk for case in client.get(reverse("cases:worklist")).context["page"].cases]
+    asked = [{"status": status, "sort": sort} for status in ("", "mine", "signed", "all") for sort in SORTS]
 
+    def orders() -> list[list[int]]:
+        return [[case.pk for case in client.get(reverse("cases:worklist"), one).context["page"].cases] for one in asked]
+
+    before = orders()
     world.conclude((0.99, 0.005, 0.005))
+    facilities.settings_changed(Facility.objects.get(pk=world.facility.pk))
 
-    assert [case.pk for case in client.get(reverse("cases:worklist")).context["page"].cases] == before
-    assert other.pk in before
+    assert orders() == before
+    Case.objects.exclude(pk__in=[world.case.pk, other.pk]).update(status="signed")
+    assert client.post(reverse("cases:claim-next")).url == other.get_absolute_url()

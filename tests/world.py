@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from knox.models import get_token_model
 
-from cases.models import Batch, BatchItem, Case, Macro
+from cases.models import Batch, BatchItem, Case, Macro, SavedFilter
 from cases.tests.factories import FacilityFactory, RadiographFactory, UserFactory
 from inference.models import Heatmap
 from inference.outcomes import Doubt
@@ -47,7 +47,9 @@ OUR_OWN = [route for route in ALL if route not in ADMIN and route not in UNNAMED
 
 # Which object stands in the address; "" for the routes whose addresses name none.
 OBJECTS = {
-    "case": r"^cases:(case|claim|release|first-impression|review|verdict|sign|lab-result-add)$|^api:case-",
+    "saved_filter": r"^cases:filter-remove$",
+    "case": r"^cases:(case|claim(-renew)?|take-over|release|first-impression|review|verdict|sign|lab-result-add)$"
+    r"|^api:case-",
     "radiograph": r"^cases:radiograph-|^inference:results$|^api:radiograph-",
     "patient": r"^api:patient-",
     "batch": r"^api:batch-",
@@ -74,6 +76,10 @@ class World:
             user: Macro.objects.create(owner=user, abbreviation="norm", text="Lungs clear.")
             for user in self.users.values()
         }
+        self.saved_filters = {
+            user: SavedFilter.objects.create(facility=self.facility, owner=user, name="Mine")
+            for user in self.users.values()
+        }
         self.radiograph = RadiographFactory(case__patient__facility=self.facility)
         self.case: Case = self.radiograph.case
         self.patient = self.case.patient
@@ -94,9 +100,12 @@ class World:
         return next((name for name, pattern in OBJECTS.items() if re.search(pattern, route.name)), "")
 
     def object_for(self, route: Route, user: User | None):
-        """The object that stands in the route's address; a macro is the user's own."""
+        """The object that stands in the route's address; a macro and a saved filter are the user's own."""
+        owned = {"macro": self.macros, "saved_filter": self.saved_filters}
         name = self.object_of(route)
-        return self.macros[user or self.users[Role.RADIOLOGIST]] if name == "macro" else getattr(self, name)
+        if name in owned:
+            return owned[name].get(user, owned[name][self.users[Role.RADIOLOGIST]])
+        return getattr(self, name)
 
     def address(self, route: Route, user: User | None) -> str:
         """The route's address with objects of this world; a token is the user's own."""

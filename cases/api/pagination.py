@@ -10,16 +10,16 @@ from portal.pagination import NewestFirstPagination
 class LatestReceivedPagination(NewestFirstPagination):
     """The worklist's "newest first" as the API's pages: an order that has an index for each of its filters."""
 
-    sort = SORTS["newest"]
+    order = SORTS["newest"]
     shown: Page
     address: str
 
     def paginate_queryset(self, queryset, request, view=None):
         cursor = request.query_params.get(self.cursor_query_param, "")
-        if cursor and not is_cursor(cursor, self.sort):
+        if cursor and not is_cursor(cursor, self.order):
             raise NotFound(self.invalid_cursor_message)
         self.address = request.build_absolute_uri()
-        self.shown = page_of(queryset, sort=self.sort, cursor=cursor, size=self.get_page_size(request) or PAGE_SIZE)
+        self.shown = page_of(queryset, order=self.order, cursor=cursor, size=self.get_page_size(request) or PAGE_SIZE)
         return self.shown.cases
 
     def get_next_link(self) -> str | None:

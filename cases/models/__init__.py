@@ -1,9 +1,10 @@
 from cases.models.batches import Batch, BatchItem
-from cases.models.cases import AiStatus, Case, CaseStatusChange, Priority
+from cases.models.cases import AiStatus, Case, CaseStatusChange, OrderArm, Priority
 from cases.models.macros import Macro
 from cases.models.patients import LabResult, Patient, Sex
 from cases.models.radiographs import Radiograph
 from cases.models.reviews import DisagreementReason, Review
+from cases.models.saved_filters import SavedFilter
 
 __all__ = [
     "AiStatus",
@@ -14,9 +15,11 @@ __all__ = [
     "DisagreementReason",
     "LabResult",
     "Macro",
+    "OrderArm",
     "Patient",
     "Priority",
     "Radiograph",
     "Review",
+    "SavedFilter",
     "Sex",
 ]

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import math
 import uuid
 from typing import Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
+from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils import timezone
 
@@ -42,6 +44,11 @@ class AiStatus(models.TextChoices):
         return {"queued": "secondary", "running": "info", "ready": "success", "failed": "danger"}.get(self, "warning")
 
 
+class OrderArm(models.TextChoices):
+    AI = "ai", "Ordered with the AI"
+    PLAIN = "plain", "Ordered without the AI"
+
+
 class CaseQuerySet(FacilityScopedQuerySet):
     def awaiting_review(self) -> Self:
         """Everything that is not signed: AI being slow, refused or failed keeps no case from its reader."""
@@ -49,7 +56,7 @@ class CaseQuerySet(FacilityScopedQuerySet):
 
     def for_worklist(self) -> Self:
         """With all that a row shows, in reading order."""
-        return self.select_related("patient", "claimed_by").order_by("priority", "received_at", "id")
+        return self.select_related("patient", "claimed_by", "signed_by").order_by("priority", "received_at", "id")
 
 
 class Case(models.Model):
@@ -86,6 +93,15 @@ class Case(models.Model):
     ai_status = models.CharField(max_length=20, choices=AiStatus.choices, default=AiStatus.OFF)
     ai_label = models.CharField(max_length=40, blank=True)
     ai_probability = models.FloatField(null=True)
+    ai_suspicion = models.FloatField(null=True, help_text="1 - P(normal); empty where the AI names no class.")
+    ai_reason = models.CharField(max_length=300, blank=True, help_text="Why it is refused, or what failed.")
+    # The rule stands in cases.order; it is kept so that the order can be read off an index.
+    ranks_as_of = models.DateTimeField(
+        null=True, help_text="As if received then: where the AI moved it ahead or back in the reading order."
+    )
+    order_arm = models.CharField(
+        max_length=5, choices=OrderArm.choices, blank=True, help_text="Of a trial of the AI's part in the order."
+    )
 
     objects = CaseQuerySet.as_manager()
 
@@ -110,7 +126,14 @@ class Case(models.Model):
             models.Index(
                 fields=["facility", "received_at", "id"], condition=~Q(status="signed"), name="case_awaiting_received"
             ),
-            models.Index(fields=["signed_by", "priority", "received_at", "id"], name="case_signed_by_reading_order"),
+            models.Index(
+                F("facility"),
+                F("priority"),
+                Coalesce("ranks_as_of", "received_at"),
+                F("id"),
+                condition=~Q(status="signed"),
+                name="case_awaiting_ranked",
+            ),
             models.Index(fields=["signed_by", "received_at", "id"], name="case_signed_by_received"),
             models.Index(
                 fields=["facility", "ai_status", "received_at", "id"],
@@ -145,6 +168,15 @@ class Case(models.Model):
                 | ~Q(ai_status="ready") & Q(ai_probability__isnull=True, ai_label=""),
                 name="case_ai_ready_has_a_label",
             ),
+            models.CheckConstraint(
+                condition=Q(ai_suspicion__isnull=True) | Q(ai_status="ready", ai_suspicion__gte=0, ai_suspicion__lte=1),
+                name="case_ai_suspicion_in_unit",
+            ),
+            models.CheckConstraint(
+                condition=Q(ranks_as_of__isnull=True) | Q(ai_suspicion__isnull=False) & ~Q(order_arm="plain"),
+                name="case_moved_only_by_ai",
+            ),
+            models.CheckConstraint(condition=Q(order_arm__in=["", *OrderArm.values]), name="case_order_arm_is_known"),
         ]
 
     def __str__(self) -> str:
@@ -157,6 +189,16 @@ class Case(models.Model):
     def is_claimed(self) -> bool:
         """Held by a reader whose claim has not run out."""
         return self.claimed_until is not None and self.claimed_until > timezone.now()
+
+    def is_held_by(self, user) -> bool:
+        return self.is_claimed and self.claimed_by_id == user.pk
+
+    @property
+    def claim_minutes_left(self) -> int:
+        """Begun minutes until the claim runs out."""
+        if self.claimed_until is None:
+            return 0
+        return max(0, math.ceil((self.claimed_until - timezone.now()).total_seconds() / 60))
 
     @property
     def ai(self) -> AiStatus:

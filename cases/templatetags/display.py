@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import timedelta
 
 from django import template
-from django.utils import timezone
 
 from cases import labels
 
@@ -15,9 +14,9 @@ _MINUTES_PER_HOUR, _MINUTES_PER_DAY = 60, 24 * 60
 
 
 @register.filter
-def waiting(since: datetime) -> str:
-    """How long ago, in the two largest units: "12 min", "3 h 05 min", "2 d 4 h"."""
-    minutes = max(0, int((timezone.now() - since).total_seconds() // 60))
+def span(length: timedelta) -> str:
+    """A length of time in its two largest units: "12 min", "3 h 05 min", "2 d 4 h"."""
+    minutes = max(0, int(length.total_seconds() // 60))
     if minutes < _MINUTES_PER_HOUR:
         return f"{minutes} min"
     if minutes < _MINUTES_PER_DAY:

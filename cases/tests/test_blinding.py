@@ -150,7 +150,8 @@ class TestLists:
         [
             ({"label": "covid", "status": "all"}, {"committed", "signed"}),
             ({"label": "covid"}, {"committed"}),
-            ({"label": "covid", "status": "mine"}, {"committed", "signed"}),
+            ({"label": "covid", "status": "mine"}, {"committed"}),
+            ({"label": "covid", "status": "signed", "reader": "me"}, {"signed"}),
             ({"ai": "ready", "status": "all"}, {"committed", "signed"}),
             ({"ai": "withheld", "status": "all"}, {"hidden"}),
             ({"ai": "failed"}, {"failed"}),
@@ -201,7 +202,10 @@ class TestLists:
 
 def test_an_administrator_switches_it_and_the_moment_is_kept(client_of, administrator, facility):
     before = facility.blind_since
-    said = {"name": facility.name, "is_active": "on", "blind_first_read": "on"}
+    kept = {
+        field.name: getattr(facility, field.name) for field in Facility._meta.fields if field.name.endswith("minutes")
+    }
+    said = kept | {"name": facility.name, "is_active": "on", "blind_first_read": "on", "ai_order_weight": 0.5}
     change = reverse("admin:accounts_facility_change", args=[facility.pk])
 
     client_of(administrator).post(change, said)

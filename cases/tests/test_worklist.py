@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import base64
+import json
 from datetime import timedelta
 
 import pytest
@@ -8,17 +10,25 @@ from django.utils import timezone
 
 from cases import search
 from cases.claims import claim_case, release_case
+from cases.lanes import ReadingOrder
 from cases.models import Case, Priority
 from cases.reading import save_review, sign_case
 from cases.tests.factories import CaseFactory, PatientFactory
-from cases.worklist import SORTS, page_of
+from cases.worklist import SORTS as COLUMN_SORTS
+from cases.worklist import orders, page_of
 from portal.audit.models import AuditEvent, Event
 
 pytestmark = pytest.mark.django_db
 
+SORTS = ["", *COLUMN_SORTS]
 URL = reverse("cases:worklist")
 HTMX = {"HTTP_HX_REQUEST": "true"}
-POLL = {**HTMX, "HTTP_X_POLL": "true"}
+POLL = {**HTMX, "HTTP_HX_TARGET": "worklist-rows"}
+
+
+def place(*values) -> str:
+    """A cursor that nobody gave."""
+    return base64.urlsafe_b64encode(json.dumps([False, values]).encode()).decode()
 
 
 @pytest.fixture
@@ -73,6 +83,72 @@ def test_a_row_without_a_score_says_why(client_of, radiologist, make_case, statu
     assert ("manual read needed" in page) == (status in {"refused", "failed", "off"})
 
 
+@pytest.mark.parametrize(
+    ("priority", "minutes", "words"),
+    [
+        (Priority.ROUTINE, 64.5, "22 h 55 min left"),
+        (Priority.URGENT, 29.5, "3 h 30 min left"),
+        (Priority.STAT, 40.5, "10 min overdue"),
+        (Priority.STAT, 95, "longest wait passed"),
+    ],
+)
+def test_a_row_says_in_words_what_is_left_of_its_target(client_of, radiologist, make_case, priority, minutes, words):
+    make_case(priority=priority, received_at=timezone.now() - timedelta(minutes=minutes))
+
+    page = client_of(radiologist).get(URL).content.decode().split("<tbody>")[1]
+
+    assert words in page
+
+
+def test_targets_are_those_of_the_facility(client_of, radiologist, facility, make_case):
+    facility.routine_target_minutes = 60
+    facility.save()
+    make_case(received_at=timezone.now() - timedelta(minutes=90, seconds=10))
+
+    assert "30 min overdue" in client_of(radiologist).get(URL).content.decode()
+
+
+def test_a_row_names_who_reads_or_has_read_it_and_why_the_ai_did_not(client_of, radiologist, colleague, make_case):
+    claim_case(case=make_case(), reader=colleague)
+    make_case(ai_status="refused", ai_reason="The image is a lateral view.")
+    make_case(ai_status="failed", ai_reason="A stored image file is damaged.")
+    client = client_of(radiologist)
+
+    page = client.get(URL).content.decode()
+    for words in (str(colleague), "In review", "The image is a lateral view.", "A stored image file is damaged."):
+        assert words in page
+
+    sign_case(case=make_case(), reader=colleague, final_label="normal")
+    assert str(colleague) in client.get(URL, {"status": "signed"}).content.decode().split("<tbody>")[1]
+
+
+def test_tabs_count_what_awaits_a_hand(client_of, radiologist, make_case, monkeypatch):
+    for _ in range(3):
+        case = make_case()
+    claim_case(case=case, reader=radiologist)
+    client = client_of(radiologist)
+
+    def counts(**headers) -> list[str]:
+        return [count for _, _, count in client.get(URL, **headers).context["tabs"]]
+
+    assert counts() == counts(**POLL) == ["3", "1", "", ""]
+    monkeypatch.setattr("cases.views.worklist.COUNTED", 3)
+    assert counts() == ["2+", "1", "", ""]
+
+
+def test_filters_know_what_is_overdue_and_whose_signature_it_is(client_of, radiologist, colleague, make_case):
+    now = timezone.now()
+    late, latest, _ = (make_case(received_at=now - timedelta(hours=hours)) for hours in (25, 73, 1))
+    signed = {reader: make_case() for reader in (radiologist, colleague)}
+    for reader, case in signed.items():
+        sign_case(case=case, reader=reader, final_label="normal")
+    client = client_of(radiologist)
+
+    assert shown(client.get(URL, {"due": "overdue"})) == [latest, late]
+    assert shown(client.get(URL, {"due": "longest"})) == [latest]
+    assert shown(client.get(URL, {"status": "signed", "reader": "me"})) == [signed[radiologist]]
+
+
 def test_the_queue_starts_with_what_awaits_review_in_reading_order(client_of, radiologist, make_case):
     now = timezone.now()
     routine = make_case(received_at=now - timedelta(hours=9))
@@ -90,7 +166,7 @@ def test_tabs_show_mine_signed_and_all(client_of, radiologist, colleague, make_c
     client = client_of(radiologist)
 
     assert set(shown(client.get(URL))) == {mine, other}
-    assert set(shown(client.get(URL, {"status": "mine"}))) == {mine, signed}
+    assert set(shown(client.get(URL, {"status": "mine"}))) == {mine}
     assert set(shown(client.get(URL, {"status": "signed"}))) == {signed}
     assert set(shown(client.get(URL, {"status": "all"}))) == {mine, other, signed}
 
@@ -133,36 +209,64 @@ def test_another_facility_sees_nothing(client_of, outsider, make_case):
 
 
 @pytest.mark.parametrize("sort", SORTS)
-def test_pages_forward_and_back_hold_every_case_once_in_order(make_case, sort):
+def test_pages_forward_and_back_hold_every_case_once_in_order(facility, make_case, sort):
     now = timezone.now()
     for number in range(11):
-        make_case(priority=1 + number % 3, received_at=now - timedelta(minutes=number // 2))
-    order, cases = SORTS[sort], Case.objects.for_worklist()
-    expected = list(cases.order_by(*order.keys))
+        make_case(priority=1 + number % 3, received_at=now - timedelta(hours=number * 9))
+    order, cases = orders(facility, is_unsigned=True)[sort], Case.objects.for_worklist()
+    expected = sorted(cases, key=order.place) if sort == "" else list(cases.order_by(*order.keys))
 
-    first = page_of(cases, sort=order, size=4)
-    second = page_of(cases, sort=order, size=4, cursor=first.next)
-    third = page_of(cases, sort=order, size=4, cursor=second.next)
+    first = page_of(cases, order=order, size=4)
+    second = page_of(cases, order=order, size=4, cursor=first.next)
+    third = page_of(cases, order=order, size=4, cursor=second.next)
 
     assert first.cases + second.cases + third.cases == expected
     assert (first.previous, third.next) == ("", "")
-    assert page_of(cases, sort=order, size=4, cursor=third.previous).cases == second.cases
-    assert page_of(cases, sort=order, size=4, cursor=second.previous).cases == first.cases
+    assert page_of(cases, order=order, size=4, cursor=third.previous).cases == second.cases
+    assert page_of(cases, order=order, size=4, cursor=second.previous).cases == first.cases
 
 
-def test_a_case_that_arrives_does_not_shift_the_next_page(make_case):
+def test_a_case_that_arrives_does_not_shift_the_next_page(facility, make_case):
     for _ in range(6):
         make_case()
-    cases = Case.objects.for_worklist()
-    first = page_of(cases, sort=SORTS[""], size=3)
-    expected = page_of(cases, sort=SORTS[""], size=3, cursor=first.next).cases
+    cases, order = Case.objects.for_worklist(), ReadingOrder.of(facility)
+    first = page_of(cases, order=order, size=3)
+    expected = page_of(cases, order=order, size=3, cursor=first.next).cases
 
     make_case(priority=Priority.STAT)
 
-    assert page_of(cases, sort=SORTS[""], size=3, cursor=first.next).cases == expected
+    assert page_of(cases, order=order, size=3, cursor=first.next).cases == expected
 
 
-@pytest.mark.parametrize("cursor", ["x", "%%%", "bnVsbA", "W2ZhbHNlLCBbMSwgMiwgM11d", "W2ZhbHNlLCBbMSwgIngiLCAiMSJdXQ"])
+def test_the_next_page_keeps_to_the_moment_of_the_first(facility, make_case):
+    """A case that passes its longest wait meanwhile is neither met twice nor left out."""
+    now = timezone.now()
+    for hours in (71, 73, 10, 20):
+        make_case(received_at=now - timedelta(hours=hours))
+    cases, order = Case.objects.for_worklist(), ReadingOrder.of(facility)
+    first = page_of(cases, order=order, size=2)
+
+    later = ReadingOrder(order.rules, now + timedelta(hours=2))
+    second = page_of(cases, order=later, size=2, cursor=first.next)
+
+    assert set(first.cases) | set(second.cases) == set(Case.objects.all())
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        "x",
+        "%%%",
+        "bnVsbA",
+        "W2ZhbHNlLCBbMSwgMiwgM11d",
+        "W2ZhbHNlLCBbMSwgIngiLCAiMSJdXQ",
+        place("0001-01-01T00:00:00+00:00", 3, "2026-01-01T00:00:00+00:00", 1),
+        place("9999-12-31T00:00:00+00:00", 3, "2026-01-01T00:00:00+00:00", 1),
+        place("2026-01-01T00:00:00", 3, "2026-01-01T00:00:00+00:00", 1),
+        place("now", 3, "now", 1),
+        place(1, "3", None, 1),
+    ],
+)
 def test_a_cursor_that_cannot_be_read_gives_the_first_page(client_of, radiologist, make_case, cursor):
     case = make_case()
 
@@ -204,21 +308,6 @@ def test_mine_keeps_what_i_have_drafted_and_given_back(client_of, radiologist, c
     claim_case(case=case, reader=colleague)
 
     assert shown(client_of(radiologist).get(URL, {"status": "mine"})) == [case]
-
-
-@pytest.mark.parametrize("sort", SORTS)
-def test_pages_of_several_parts_hold_every_case_once_in_order(make_case, sort):
-    now = timezone.now()
-    for number in range(7):
-        make_case(priority=1 + number % 3, received_at=now - timedelta(minutes=number))
-    order, cases = SORTS[sort], Case.objects.for_worklist()
-    parts = [cases.filter(priority__lte=2), cases.filter(priority__gte=2)]
-
-    first = page_of(*parts, sort=order, size=4)
-    second = page_of(*parts, sort=order, size=4, cursor=first.next)
-
-    assert first.cases + second.cases == list(cases.order_by(*order.keys))
-    assert page_of(*parts, sort=order, size=4, cursor=second.previous).cases == first.cases
 
 
 def test_search_finds_the_same_whether_few_or_many_fit(client_of, radiologist, facility, make_case, monkeypatch):
@@ -306,9 +395,10 @@ def test_next_case_takes_one_whose_claim_has_run_out(client_of, radiologist, col
 
 
 def test_next_case_says_when_there_is_none(client_of, radiologist):
-    response = client_of(radiologist).post(reverse("cases:claim-next"), follow=True)
+    response = client_of(radiologist).post(reverse("cases:claim-next"))
 
-    assert "nothing to claim" in response.content.decode()
+    assert response.status_code == 409
+    assert "Every case is signed or in somebody" in response.content.decode()
 
 
 def test_navigation_shows_only_what_the_role_may(client_of, submitter, auditor):

@@ -1,16 +1,16 @@
+from cases.views.claims import ClaimNextView, ClaimView, RenewClaimView, TakeOverView
 from cases.views.macros import DeleteMacroView, MacroListView, MacroView
 from cases.views.media import RadiographOriginalView, RadiographPixelsView, RadiographPreviewView
 from cases.views.page import CaseView
 from cases.views.reading import (
     AddLabResultView,
-    ClaimNextView,
-    ClaimView,
     FirstImpressionView,
     ReleaseView,
     ReviewView,
     SignView,
     VerdictView,
 )
+from cases.views.saved_filters import RemoveFilterView, SaveFilterView
 from cases.views.upload import UploadView
 from cases.views.worklist import WorklistView
 
@@ -27,8 +27,12 @@ __all__ = [
     "RadiographPixelsView",
     "RadiographPreviewView",
     "ReleaseView",
+    "RemoveFilterView",
+    "RenewClaimView",
     "ReviewView",
+    "SaveFilterView",
     "SignView",
+    "TakeOverView",
     "UploadView",
     "VerdictView",
     "WorklistView",

@@ -14,6 +14,7 @@ from django.views import View
 
 from cases.blinding import blinding_on
 from cases.forms import LabResultForm, ReviewForm
+from cases.lanes import wait_of
 from cases.models import Case, Radiograph, Review
 from cases.reading import asks_verdict
 from cases.truth import truth_of
@@ -35,7 +36,9 @@ class _OfPrior(TypedDict):
 
 def visible_case(user, uid) -> Case:
     """The case if this user may see it, else 404."""
-    cases = Case.objects.visible_to(user).select_related("facility", "patient", "claimed_by", "submitted_by")
+    cases = Case.objects.visible_to(user).select_related(
+        "facility", "patient", "claimed_by", "signed_by", "submitted_by"
+    )
     return get_object_or_404(cases, uid=uid)
 
 
@@ -90,7 +93,9 @@ def case_context(
         "radiograph": _chosen(radiographs, request.GET.get("radiograph", "")),
         "signed_review": signed,
         "draft": draft,
-        "is_mine": case.is_claimed and case.claimed_by_id == request.user.pk,
+        "is_mine": case.is_held_by(request.user),
+        "held": case.is_held_by(request.user),
+        "wait": wait_of(case),
         "review_form": review_form,
         "blinding": blinding_on(case, request.user, reviews),
         "asks_verdict": asks_verdict(case, draft),

@@ -25,27 +25,6 @@ class ReadingView(View):
         return redirect(case_url(request, visible_case(request.user, uid)))
 
 
-class ClaimNextView(View):
-    """Gives the reader the next case that nobody is reading."""
-
-    def post(self, request):
-        case = claims.claim_next_case(reader=request.user, request=request)
-        if case is None:
-            messages.info(request, "Every case is signed or in somebody's hands. There is nothing to claim right now.")
-            return redirect("cases:worklist")
-        return redirect(case)
-
-
-class ClaimView(ReadingView):
-    def post(self, request, uid):
-        case = visible_case(request.user, uid)
-        try:
-            claims.claim_case(case=case, reader=request.user, request=request)
-        except DomainError as error:
-            return render_case(request, visible_case(request.user, uid), problem=error, status=error.status)
-        return redirect(case_url(request, case))
-
-
 class ReleaseView(ReadingView):
     """Puts the case back. What the reader has typed comes along and is kept as a draft first."""
 

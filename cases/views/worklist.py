@@ -1,21 +1,26 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import NamedTuple
 
 from django.http import HttpRequest
 from django.utils import timezone
 from django.views.generic import TemplateView
 from django_htmx.middleware import HtmxDetails
 
-from cases.blinding import blinding_of
-from cases.filters import Tab, WorklistFilter
-from cases.models import Case
-from cases.worklist import SORTS, page_of
+from cases.blinding import ShownAi, blinding_of
+from cases.filters import SavedFilterForm, Tab, WorklistFilter
+from cases.lanes import ReadingOrder
+from cases.models import Case, SavedFilter
+from cases.order import Wait
+from cases.worklist import orders, page_of
 from portal.accounts.models import User
 from portal.audit.models import AuditEvent, Event
 from portal.audit.services import record
 
 POLL_AUDIT_INTERVAL = timedelta(minutes=10)
+COUNTED = 1000
+"""Tabs count up to one less: who has so many cases to read needs no exact number, and it costs the same for ever."""
 
 
 class HtmxRequest(HttpRequest):
@@ -23,6 +28,12 @@ class HtmxRequest(HttpRequest):
 
     htmx: HtmxDetails
     user: User
+
+
+class Row(NamedTuple):
+    case: Case
+    ai: ShownAi
+    wait: Wait
 
 
 class WorklistView(TemplateView):
@@ -33,37 +44,58 @@ class WorklistView(TemplateView):
 
     def get_template_names(self) -> list[str]:
         if self._is_poll:
-            return ["cases/_worklist_rows.html"]
+            return ["cases/_worklist_update.html"]
         if self.request.htmx and not self.request.htmx.history_restore_request:
             return ["cases/_worklist.html"]
         return [self.template_name]
 
     @property
     def _is_poll(self) -> bool:
-        return bool(self.request.htmx) and "X-Poll" in self.request.headers
+        return self.request.htmx.target == "worklist-rows"
 
     def get_context_data(self, **kwargs):
         user, query = self.request.user, self.request.GET
         visible = Case.objects.visible_to(user).for_worklist()
         blinding = blinding_of(user)
         filters = WorklistFilter(query, queryset=visible, request=self.request, blinding=blinding)
+        choices = orders(user.facility, is_unsigned=filters.tab.is_unsigned)
         sort = query.get("sort", "")
-        sort = sort if sort in SORTS else ""
-        page = page_of(*filters.parts, sort=SORTS[sort], cursor=query.get("at", ""))
+        sort = sort if sort in choices else ""
+        page = page_of(filters.qs, order=choices[sort], cursor=query.get("at", ""))
+        waits = ReadingOrder.of(user.facility)
         self._leave_trace()
+        if not self._is_poll:
+            saved = list(SavedFilter.objects.visible_to(user).select_related("owner"))
+            kwargs |= {
+                "sorts": [(code, order.title) for code, order in choices.items()],
+                "sort": sort,
+                "saved_filters": saved,
+                "removable": [one for one in saved if one.may_be_removed_by(user)],
+                "save_form": SavedFilterForm(initial={"query": query.urlencode()}),
+            }
         return super().get_context_data(
             **kwargs,
             filters=filters,
-            tabs=[(tab, _query(query, status=tab.value, at="")) for tab in Tab],
-            sorts=[(code, option.title) for code, option in SORTS.items()],
-            sort=sort,
+            tabs=[(tab, _query(query, status=tab.value, at=""), self._count(tab, filters)) for tab in Tab],
             page=page,
-            rows=[(case, blinding.shows(case)) for case in page.cases],
+            rows=[Row(case, blinding.shows(case), waits.wait(case)) for case in page.cases],
             query_here=_query(query, at=query.get("at", "")),
             query_first=_query(query, at=""),
             query_previous=_query(query, at=page.previous) if page.previous else "",
             query_next=_query(query, at=page.next) if page.next else "",
         )
+
+    def _count(self, tab: Tab, filters: WorklistFilter) -> str:
+        """How many cases await a hand on this tab; "" where nobody counts what is done."""
+        match tab:
+            case Tab.AWAITING:
+                waiting = Case.objects.visible_to(self.request.user).awaiting_review()
+                number = waiting.order_by()[:COUNTED].count()
+            case Tab.MINE:
+                number = len(filters.in_hand)
+            case _:
+                return ""
+        return f"{COUNTED - 1}+" if number >= COUNTED else str(number)
 
     def _leave_trace(self) -> None:
         """A page leaves an audit row; a list that only keeps itself fresh leaves one in ten minutes."""

@@ -27,6 +27,7 @@ class Action(StrEnum):
     TAKE_OVER_CASE = "cases.take_over_case"
     COMPARE_READS = "cases.compare_reads"
     VIEW_DASHBOARD = "inference.view_dashboard"
+    REMOVE_SHARED_FILTER = "cases.delete_savedfilter"
     RETRY_RUN = "inference.retry_run"
     VIEW_MODEL = "inference.view_modelversion"
     OWN_TOKENS = "accounts.own_tokens"
@@ -45,7 +46,9 @@ _READER = {
 }
 ROLE_ACTIONS: dict[Role, frozenset[str]] = {
     Role.RADIOLOGIST: frozenset(_READER),
-    Role.LEAD: frozenset(_READER | {Action.TAKE_OVER_CASE, Action.COMPARE_READS, Action.VIEW_DASHBOARD}),
+    Role.LEAD: frozenset(
+        _READER | {Action.TAKE_OVER_CASE, Action.COMPARE_READS, Action.VIEW_DASHBOARD, Action.REMOVE_SHARED_FILTER}
+    ),
     Role.SUBMITTER: frozenset(
         {Action.VIEW_CASE, Action.ADD_CASE, Action.ADD_LAB_RESULT, Action.VIEW_MODEL, Action.OWN_TOKENS}
     ),
@@ -89,7 +92,11 @@ ROUTES: dict[str, Rules] = {
     "cases:worklist": Action.VIEW_CASE,
     "cases:claim-next": Action.REVIEW_CASE,
     "cases:case": Action.VIEW_CASE,
+    "cases:filter-save": Action.VIEW_CASE,
+    "cases:filter-remove": Action.VIEW_CASE,
     "cases:claim": Action.REVIEW_CASE,
+    "cases:claim-renew": Action.REVIEW_CASE,
+    "cases:take-over": Action.TAKE_OVER_CASE,
     "cases:release": Action.REVIEW_CASE,
     "cases:first-impression": Action.REVIEW_CASE,
     "cases:review": Action.REVIEW_CASE,

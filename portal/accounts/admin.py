@@ -5,6 +5,7 @@ from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm
 from django.utils import timezone
 
+from portal.accounts import facilities
 from portal.accounts.models import Facility, User
 
 
@@ -13,11 +14,28 @@ class FacilityAdmin(admin.ModelAdmin):
     list_display = ["name", "blind_first_read", "is_active", "created_at"]
     readonly_fields = ["uid", "blind_since", "created_at"]
     search_fields = ["name"]
+    fieldsets = [
+        (None, {"fields": ["name", "is_active", "uid", "created_at"]}),
+        ("Blind first read", {"fields": ["blind_first_read", "blind_since"]}),
+        (
+            "Reading order",
+            {
+                "fields": [
+                    ("stat_target_minutes", "urgent_target_minutes", "routine_target_minutes"),
+                    ("stat_maximum_minutes", "urgent_maximum_minutes", "routine_maximum_minutes"),
+                    "ai_order_weight",
+                    "ai_order_trial",
+                ]
+            },
+        ),
+    ]
 
     def save_model(self, request, obj, form, change):
         if "blind_first_read" in form.changed_data:
             obj.blind_since = timezone.now()  # what readers saw before that was not hidden from them
         super().save_model(request, obj, form, change)
+        if change:
+            facilities.settings_changed(obj)
 
 
 @admin.register(User)

@@ -5,10 +5,12 @@ from typing import ClassVar
 
 from django.contrib.auth.models import AbstractUser, UserManager
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 
 from portal.accounts.access import Action, Role
+
+_PRIORITIES = ("stat", "urgent", "routine")
 
 
 class Facility(models.Model):
@@ -21,12 +23,58 @@ class Facility(models.Model):
         default=True, help_text="Readers see the AI's reading of a case only after their own first impression of it."
     )
     blind_since = models.DateTimeField("blind since", default=timezone.now, editable=False)
+
+    stat_target_minutes = models.PositiveIntegerField(
+        "stat: read within, minutes", default=30, help_text="The worklist counts each case's time down to its target."
+    )
+    urgent_target_minutes = models.PositiveIntegerField("urgent: read within, minutes", default=4 * 60)
+    routine_target_minutes = models.PositiveIntegerField("routine: read within, minutes", default=24 * 60)
+    stat_maximum_minutes = models.PositiveIntegerField(
+        "stat: longest wait, minutes",
+        default=90,
+        help_text="A case that has waited for so long comes before every case that has not, whatever its priority. "
+        "Set it to what the department keeps even on a bad day: behind many such cases a new stat case waits, too.",
+    )
+    urgent_maximum_minutes = models.PositiveIntegerField("urgent: longest wait, minutes", default=12 * 60)
+    routine_maximum_minutes = models.PositiveIntegerField("routine: longest wait, minutes", default=3 * 24 * 60)
+    ai_order_weight = models.FloatField(
+        "AI weight in the reading order",
+        default=0.5,
+        help_text="0 to 1. A case that the AI is sure of moves ahead or back within its priority by this part of the "
+        "target; 0 leaves the AI out. While readers read blind, the AI has no part in the order: it would tell them.",
+    )
+    ai_order_trial = models.BooleanField(
+        "trial of the AI's part in the order",
+        default=False,
+        help_text="Draws for each day whether the cases received on it are ordered with the AI or without, and keeps "
+        "on each case which of both it was.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         verbose_name_plural = "facilities"
         ordering = ["name"]
-        constraints = [models.CheckConstraint(condition=~Q(name=""), name="facility_has_a_name")]
+        constraints = [
+            models.CheckConstraint(condition=~Q(name=""), name="facility_has_a_name"),
+            models.CheckConstraint(
+                condition=Q(
+                    *(Q((f"{priority}_target_minutes__gt", 0)) for priority in _PRIORITIES),
+                    *(Q((f"{one}_maximum_minutes__gte", F(f"{one}_target_minutes"))) for one in _PRIORITIES),
+                ),
+                name="facility_longest_wait_is_no_less_than_target",
+                violation_error_message="A target is a minute or more, and no longest wait is shorter than its target.",
+            ),
+            models.CheckConstraint(
+                condition=Q(ai_order_weight__gte=0, ai_order_weight__lte=1),
+                name="facility_ai_order_weight_in_unit",
+                violation_error_message="The AI weight is a number from 0 to 1.",
+            ),
+            models.CheckConstraint(
+                condition=Q(ai_order_trial=False) | Q(blind_first_read=False, ai_order_weight__gt=0),
+                name="facility_trial_needs_ai_in_the_order",
+                violation_error_message="A trial needs an AI weight above 0 and readers who do not read blind.",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -30,6 +30,7 @@ class Event(models.TextChoices):
     SUBMITTED_IMAGE = "submitted_image", "submitted an image"
     ADDED_LAB_RESULT = "added_lab_result", "added a lab result"
     CLAIMED_CASE = "claimed_case", "claimed a case"
+    TOOK_OVER_CASE = "took_over_case", "took over a case"
     RELEASED_CASE = "released_case", "released a case"
     REVIEWED_CASE = "reviewed_case", "saved a review"
     SIGNED_CASE = "signed_case", "signed a case"

@@ -75,10 +75,15 @@ def test_nobody_is_deleted(admin, radiologist):
     assert admin.get(reverse("admin:accounts_user_delete", args=[radiologist.pk])).status_code == 403
 
 
+NEW_FACILITY = {"name": "New Clinic", "is_active": "on", "ai_order_weight": 0.5} | {
+    field.name: field.default for field in Facility._meta.fields if field.name.endswith("_minutes")
+}
+
+
 def test_a_facility_is_added_once(admin):
     url = reverse("admin:accounts_facility_add")
 
-    assert admin.post(url, {"name": "New Clinic", "is_active": "on"}).status_code == 302
+    assert admin.post(url, NEW_FACILITY).status_code == 302
     assert "already exists" in admin.post(url, {"name": "New Clinic"}).content.decode()
     assert Facility.objects.filter(name="New Clinic").count() == 1
 

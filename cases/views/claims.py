@@ -1,0 +1,79 @@
+"""Who reads what: the next case, a claim, its renewal while its reader is at work, its take-over."""
+
+from __future__ import annotations
+
+from django.shortcuts import redirect, render
+from django.views import View
+
+from cases import claims
+from cases.lanes import wait_of
+from cases.models import Case
+from cases.views.page import case_url, render_case, visible_case
+from cases.views.reading import ReadingView
+from portal.errors import DomainError
+
+
+class ClaimNextView(View):
+    """Gives the reader the next case that nobody is reading."""
+
+    def post(self, request):
+        case = claims.claim_next_case(reader=request.user, request=request)
+        if case is None:
+            raise claims.NothingToRead("Every case is signed or in somebody's hands.")
+        return redirect(case)
+
+
+class ClaimView(ReadingView):
+    """Takes the case; asked again and again, says who has it."""
+
+    def get(self, request, uid):
+        """What an open case page keeps showing; with ``?held`` its reader had the case when it was last asked."""
+        if not request.htmx:
+            return super().get(request, uid)
+        case = visible_case(request.user, uid)
+        held = "held" in request.GET
+        return _state(request, case, held=held, lost=claims.why_lost(case, request.user) if held else None)
+
+    def post(self, request, uid):
+        case = visible_case(request.user, uid)
+        try:
+            claims.claim_case(case=case, reader=request.user, request=request)
+        except DomainError as error:
+            return render_case(request, visible_case(request.user, uid), problem=error, status=error.status)
+        return redirect(case_url(request, case))
+
+
+class RenewClaimView(ReadingView):
+    """Keeps the claim of a reader who is at work."""
+
+    def post(self, request, uid):
+        case, lost = visible_case(request.user, uid), None
+        try:
+            claims.renew_claim(case=case, reader=request.user)
+        except claims.ClaimLost as error:
+            lost = error
+        case = visible_case(request.user, uid)
+        if request.htmx:
+            return _state(request, case, held=True, lost=lost, status=lost.status if lost else 200)
+        if lost:
+            return render_case(request, case, problem=lost, status=lost.status)
+        return redirect(case_url(request, case))
+
+
+class TakeOverView(ReadingView):
+    """Gives a lead the case that somebody else holds."""
+
+    def post(self, request, uid):
+        case = visible_case(request.user, uid)
+        try:
+            reason = request.POST.get("reason", "")
+            claims.take_over_case(case=case, actor=request.user, reason=reason, request=request)
+        except DomainError as error:
+            return render_case(request, visible_case(request.user, uid), problem=error, status=error.status)
+        return redirect(case_url(request, case))
+
+
+def _state(request, case: Case, *, held: bool, lost: claims.ClaimLost | None, status: int = 200):
+    is_mine = case.is_held_by(request.user)
+    context = {"case": case, "is_mine": is_mine, "held": held or is_mine, "lost": lost, "wait": wait_of(case)}
+    return render(request, "cases/_claim_update.html", context, status=status)
