@@ -58,6 +58,6 @@ def picture_of(heatmap: Heatmap) -> bytes:
         FileMissing, FileDamaged: What is stored is not what was written.
     """
     if heatmap.image:
-        return read_verified(heatmap.image.name, heatmap.sha256)
+        return read_verified(str(heatmap.image), heatmap.sha256)
     radiograph = heatmap.member.prediction.run.radiograph
     return colourise(unpacked(bytes(heatmap.cells), heatmap.sha256), radiograph.columns, radiograph.rows)
