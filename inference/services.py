@@ -136,6 +136,7 @@ def claim_runs(*, limit: int, worker: str, beside_others: bool = False) -> list[
         claimed = [run for run in queued if not run.attempts]
     if not claimed:
         return []
+    _commit_without_waiting_for_the_disk()
     change_statuses(
         claimed,
         Run.Status.RUNNING,
@@ -147,6 +148,13 @@ def claim_runs(*, limit: int, worker: str, beside_others: bool = False) -> list[
     )
     _show_running_on_cases(claimed)
     return claimed
+
+
+def _commit_without_waiting_for_the_disk() -> None:
+    """For a claim: where a crash of PostgreSQL undoes it, the run is queued again and its worker records nothing."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL synchronous_commit = off")
 
 
 def _finish(runs: Sequence[Run], status: str, *, reason: str = "", **outcome) -> None:
