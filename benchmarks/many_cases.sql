@@ -27,7 +27,7 @@ SELECT drawn.i, drawn.patient, facility_id AS facility,
          WHEN ai < 0.88 THEN 'ready' WHEN ai < 0.94 THEN 'indeterminate' WHEN ai < 0.97 THEN 'refused'
          WHEN ai < 0.98 THEN 'failed' ELSE 'off' END AS ai,
     (ARRAY['covid', 'normal', 'normal', 'normal', 'pneumonia', 'pneumonia'])[1 + floor(class * 6)::int] AS label,
-    0.5 + class / 2 AS probability, i > %(count)s * 3 / 4 AS is_recent,
+    0.5 + class / 2 AS probability, i > %(count)s / 2 AS is_recent,
     readers[1 + floor(who * array_length(readers, 1))::int] AS reader, submitter
 FROM (SELECT i, 1 + floor(random() * greatest(%(count)s * 3 / 5, 100))::int AS patient, random() AS urgency,
              i > %(count)s * 0.98 OR random() < 0.01 AS awaiting, random() AS reading, random() AS ai,
@@ -93,7 +93,7 @@ FROM plan WHERE ai <> 'off';
 INSERT INTO inference_runstatuschange (old, new, reason, at, subject_id)
 SELECT 'queued', 'running', '', received, i FROM plan WHERE ai NOT IN ('off', 'queued');
 
--- Of the newest quarter every detail, of the others what pages and lists show of old cases.
+-- Of the newest half, whose pages are opened, every detail; of the others what lists show of old cases.
 INSERT INTO inference_memberoutput (id, prediction_id, model_version_id, position, weight)
 SELECT i, i, (SELECT min(id) FROM inference_modelversion), 0, 1 FROM plan WHERE ai IN ('ready', 'indeterminate');
 

@@ -101,14 +101,20 @@ def known_patient(*, facility, details: PatientDetails) -> Patient | None:
         PatientMismatch: The number belongs to a patient whose known details differ.
         InvalidDetails: A value cannot be true.
     """
-    number = details.medical_record_number.strip()
-    if not number:
-        raise InvalidDetails("The medical record number is missing.")
-    _checked_day(details.birth_date, "birth date")
+    number = _checked_number(details)
     patient = Patient.objects.filter(facility=facility, medical_record_number=number).first()
     if patient is not None:
         _missing_details(patient, _said(details))
     return patient
+
+
+def _checked_number(details: PatientDetails) -> str:
+    """The record number, once what is said of the patient can be true."""
+    number = details.medical_record_number.strip()
+    if not number:
+        raise InvalidDetails("The medical record number is missing.")
+    _checked_day(details.birth_date, "birth date")
+    return number
 
 
 @transaction.atomic
@@ -121,14 +127,11 @@ def find_or_create_patient(*, facility, details: PatientDetails, actor, request=
     Raises:
         PatientMismatch, InvalidDetails: See ``known_patient``.
     """
-    said = _said(details)
-    patient = known_patient(facility=facility, details=details)
-    if patient is None:
-        number = details.medical_record_number.strip()
-        patient, created = Patient.objects.get_or_create(facility=facility, medical_record_number=number, defaults=said)
-        if created:
-            record(Event.CREATED_PATIENT, actor=actor, obj=patient, request=request)
-            return patient, True
+    number, said = _checked_number(details), _said(details)
+    patient, created = Patient.objects.get_or_create(facility=facility, medical_record_number=number, defaults=said)
+    if created:
+        record(Event.CREATED_PATIENT, actor=actor, obj=patient, request=request)
+        return patient, True
     if _missing_details(patient, said):
         patient = Patient.objects.select_for_update(no_key=True).get(pk=patient.pk)
         if missing := _missing_details(patient, said):  # still, as somebody else may have filled them in
@@ -227,6 +230,8 @@ def accept_image(
         PatientMismatch, AccessionTaken, InvalidDetails: See ``find_or_create_patient`` and ``open_case``.
     """
     facility = patient.facility if isinstance(patient, Patient) else facility_of(actor)
+    if isinstance(patient, PatientDetails):
+        known_patient(facility=facility, details=patient)  # what contradicts itself is refused before it is decoded
     if existing := _already_there(received, facility, patient):
         return Submitted(existing, created=False)
     if isinstance(target, Case):
@@ -239,11 +244,11 @@ def accept_image(
             files.keep_to_ourselves()
             if existing := _already_there(received, facility, patient):  # the same bytes were sent twice at once
                 return Submitted(existing, created=False)
-            if isinstance(target, CaseDetails):
-                case, _ = open_case(patient=patient, details=target, actor=actor, request=request)
-            else:
-                case = target
-            _check_open(Case.objects.select_for_update().get(pk=case.pk))
+            case, is_new = target, False
+            if isinstance(case, CaseDetails):
+                case, is_new = open_case(patient=patient, details=case, actor=actor, request=request)
+            if not is_new:
+                _check_open(Case.objects.select_for_update().get(pk=case.pk))
             radiograph = _create_radiograph(case, received, decoded, files, actor)
             dispatch.queue_runs(radiograph)
             record(Event.SUBMITTED_IMAGE, actor=actor, obj=radiograph, request=request)
@@ -280,17 +285,14 @@ def _check_open(case: Case) -> None:
 
 def _already_there(received: ReceivedFile, facility: Facility, patient: Patient | PatientDetails) -> Radiograph | None:
     """The patient's radiograph with these bytes; raises ImageOfAnotherPatient if only somebody else has them."""
-    if isinstance(patient, PatientDetails):
-        known = known_patient(facility=facility, details=patient)
-    else:
-        known = patient
     twins = list(Radiograph.objects.select_related("case").filter(sha256=received.sha256, case__facility=facility))
+    if not twins:
+        return None
+    known = known_patient(facility=facility, details=patient) if isinstance(patient, PatientDetails) else patient
     for twin in twins:
         if known is not None and twin.patient_id == known.pk:
             return twin
-    if twins:
-        raise ImageOfAnotherPatient("Exactly this image is already stored for another patient.")
-    return None
+    raise ImageOfAnotherPatient("Exactly this image is already stored for another patient.")
 
 
 @dataclass

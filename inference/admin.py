@@ -94,6 +94,7 @@ class RunAdmin(ClinicalAdmin):
 @admin.register(Heatmap)
 class HeatmapAdmin(ClinicalAdmin):
     list_display = ["uid", "label", "is_usable"]
+    exclude = ["cells"]
 
     def get_queryset(self, request):
         return super().get_queryset(request).shown_to(blinding_of(request.user))

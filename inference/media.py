@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from django.http import Http404
+import hashlib
+
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404
+from django.utils.cache import get_conditional_response
 
 from cases.blinding import blinding_of
-from cases.media import file_response
+from inference.heatmaps import picture_of
 from inference.models import Heatmap
 from portal.audit.models import Event
 from portal.audit.services import record
@@ -24,4 +27,8 @@ def heatmap_response(request, uid):
     if not heatmap.is_usable:
         raise Http404
     record(Event.VIEWED_HEATMAP, actor=request.user, obj=heatmap, request=request)
-    return file_response(request, name=str(heatmap.image), media_type="image/png", etag=heatmap.sha256)
+    png = picture_of(heatmap)
+    etag = f'"{hashlib.sha256(png).hexdigest()}"'
+    # Asked again on every use, so that a right that was taken away takes effect; unchanged content is not sent again.
+    headers = {"ETag": etag, "Cache-Control": "private, no-cache", "X-Content-Type-Options": "nosniff"}
+    return get_conditional_response(request, etag=etag) or HttpResponse(png, content_type="image/png", headers=headers)

@@ -51,10 +51,10 @@ _NO_LEASE = {"lease_token": None, "lease_expires_at": None}
 
 @dataclass(frozen=True)
 class StoredHeatmap:
-    """A heatmap whose file is already in storage; ``name`` is empty where there is no usable map."""
+    """A heatmap as ``inference.heatmaps.packed`` has packed it; ``cells`` is empty where there is no usable map."""
 
     label: str
-    name: str = ""
+    cells: bytes = b""
     sha256: str = ""
 
 
@@ -96,6 +96,15 @@ def _show_on_cases(runs: Iterable[Run]) -> None:
     show_ai_outcomes({run.radiograph.case_id for run in runs}, _outcomes)
 
 
+def _show_running_on_cases(runs: Sequence[Run]) -> None:
+    """Beside an image that the active pipeline is judging, the other images of a case need not be looked at."""
+    decisive = [run for run in runs if run.pipeline.status == Pipeline.Status.ACTIVE]
+    running = [AiOutcome(AiStatus.RUNNING)]
+    show_ai_outcomes({run.radiograph.case_id for run in decisive}, lambda case_ids: dict.fromkeys(case_ids, running))
+    if others := [run for run in runs if run.pipeline.status != Pipeline.Status.ACTIVE]:
+        _show_on_cases(others)
+
+
 def _outcomes(case_ids: Collection[int]) -> dict[int, list[AiOutcome]]:
     """By case, of each radiograph what the run says that stands for it."""
     normal = ClassProbability.objects.filter(prediction=OuterRef("prediction"), member=None, label=REASSURING)
@@ -126,18 +135,27 @@ def _outcome(
 
 
 @transaction.atomic
-def claim_runs(*, limit: int, worker: str) -> list[Run]:
+def claim_runs(*, limit: int, worker: str, beside_others: bool = False) -> list[Run]:
     """Takes up to ``limit`` queued runs, most urgent first, under one new lease; committed before any computing.
 
     A run that was tried before is taken alone: an image that kills its worker must not use up the attempts of others.
+
+    Args:
+        limit: Runs at most.
+        worker: Who takes them.
+        beside_others: The worker has other runs on the way: where one that was tried before is next, it takes nothing.
     """
-    rows = Run.objects.queued().select_related("radiograph__case__facility", "radiograph__patient", "pipeline")
+    rows = Run.objects.queued().with_what_workers_need()
     if connection.features.has_select_for_update_skip_locked:
         rows = rows.select_for_update(skip_locked=True, of=("self",))
     queued = list(rows[:limit])
-    claimed = queued[:1] if queued and queued[0].attempts else [run for run in queued if not run.attempts]
+    if queued and queued[0].attempts:
+        claimed = [] if beside_others else queued[:1]
+    else:
+        claimed = [run for run in queued if not run.attempts]
     if not claimed:
         return []
+    _commit_without_waiting_for_the_disk()
     change_statuses(
         claimed,
         Run.Status.RUNNING,
@@ -147,8 +165,15 @@ def claim_runs(*, limit: int, worker: str) -> list[Run]:
         started_at=Now(),
         worker=worker[:100],
     )
-    _show_on_cases(claimed)
+    _show_running_on_cases(claimed)
     return claimed
+
+
+def _commit_without_waiting_for_the_disk() -> None:
+    """For a claim: where a crash of PostgreSQL undoes it, the run is queued again and its worker records nothing."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL synchronous_commit = off")
 
 
 def _finish(runs: Sequence[Run], status: str, *, reason: str = "", **outcome) -> None:
@@ -199,7 +224,7 @@ def _record_predictions(judged: Mapping[Run, StoredJudgement]) -> None:
             outputs.append(output)
             probabilities += _probabilities(prediction, output, member.labels, member.probabilities)
             heatmaps += [
-                Heatmap(member=output, label=map.label, image=map.name, sha256=map.sha256, is_usable=bool(map.name))
+                Heatmap(member=output, label=map.label, cells=map.cells, sha256=map.sha256, is_usable=bool(map.cells))
                 for map in member.heatmaps
             ]
     Prediction.objects.bulk_create(predictions.values())

@@ -8,17 +8,17 @@ from __future__ import annotations
 import io
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
 
 from cases.models import Radiograph
-from cases.storage import StorageError, heatmap_name, image_storage, read_verified
+from cases.storage import StorageError, read_verified
 from inference.errors import WeightsError
+from inference.heatmaps import packed
 from inference.models import Run
-from inference.outcomes import Failed, Heatmap, Judgement, MemberOutput, Refused, Subject
-from inference.overlay import colourise
+from inference.outcomes import Failed, Judgement, MemberOutput, Refused, Subject
 from inference.services import StoredHeatmap, StoredJudgement, StoredMember
 
 logger = logging.getLogger(__name__)
@@ -102,72 +102,37 @@ def _judged(predict: Callable[[Sequence[Subject]], Sequence[Seen]], subjects: Se
         return [outcome for subject in subjects for outcome in _judged(predict, [subject])]
 
 
-@dataclass(frozen=True)
-class Drawn:
-    """An outcome as it will be recorded, and the files by name that have to be stored before."""
-
-    outcome: Kept
-    files: dict[str, bytes] = field(default_factory=dict)
-
-
-def draw(run: Run, seen: Seen, version_ids: Mapping[str, int]) -> Drawn:
-    """Make the pictures of an outcome's heatmaps.
+def ready_to_record(seen: Seen, version_ids: Mapping[str, int]) -> Kept:
+    """An outcome as it will be recorded.
 
     Args:
-        run: The run that the outcome is of.
         seen: The outcome.
         version_ids: The primary keys of the pipeline's model versions, by name.
     """
     if not isinstance(seen, Judgement):
-        return Drawn(seen)
-    files: dict[str, bytes] = {}
+        return seen
     try:
-        judgement = StoredJudgement(
+        return StoredJudgement(
             labels=seen.labels,
             probabilities=tuple(float(value) for value in seen.probabilities),
             calibrated=seen.calibrated,
-            members=tuple(_member(run.radiograph, version_ids[m.spec.name], m, files) for m in seen.members),
+            members=tuple(_member(member, version_ids[member.spec.name]) for member in seen.members),
             spread=seen.spread,
             doubt=seen.doubt,
         )
     except Exception:
-        logger.exception("The heatmaps of %s could not be drawn.", run)
-        return Drawn(Setback(MODEL_FAILED))
-    return Drawn(judgement, files)
+        logger.exception("A judgement cannot be stored.")
+        return Setback(MODEL_FAILED)
 
 
-def _member(radiograph: Radiograph, version_id: int, member: MemberOutput, files: dict[str, bytes]) -> StoredMember:
+def _member(member: MemberOutput, version_id: int) -> StoredMember:
     return StoredMember(
         model_version_id=version_id,
         weight=member.weight,
         labels=member.spec.labels,
         probabilities=tuple(float(value) for value in member.probabilities),
-        heatmaps=tuple(_heatmap(radiograph, heatmap, files) for heatmap in member.heatmaps.values()),
+        heatmaps=tuple(
+            StoredHeatmap(heatmap.label, *packed(heatmap.values)) if heatmap.usable else StoredHeatmap(heatmap.label)
+            for heatmap in member.heatmaps.values()
+        ),
     )
-
-
-def _heatmap(radiograph: Radiograph, heatmap: Heatmap, files: dict[str, bytes]) -> StoredHeatmap:
-    if not heatmap.usable:
-        return StoredHeatmap(heatmap.label)
-    png = colourise(heatmap.values, radiograph.columns, radiograph.rows)
-    name, sha256 = heatmap_name(radiograph.case.facility.uid, png)
-    files[name] = png
-    return StoredHeatmap(heatmap.label, name, sha256)
-
-
-def keep(drawn: Sequence[Drawn]) -> list[Kept]:
-    """Store the files of a batch together; where that fails, one by one.
-
-    What cannot be stored is a setback, on a full disk an obstacle.
-    """
-    try:
-        image_storage().save_all({name: png for one in drawn for name, png in one.files.items()})
-    except Exception as error:
-        if len(drawn) > 1:
-            logger.warning("The heatmaps of a batch could not be stored: %s", error)
-            return [kept for one in drawn for kept in keep([one])]
-        if isinstance(error, StorageError):
-            return [_refused_by_storage("Heatmaps", error)]
-        logger.exception("Heatmaps could not be stored.")
-        return [Setback(MODEL_FAILED)]
-    return [one.outcome for one in drawn]

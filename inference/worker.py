@@ -1,4 +1,4 @@
-"""What a worker does with the queue: several batches on the way at once, one read, one judged, others recorded.
+"""What a worker does with the queue: a lone image at once, of many images one batch beside the other.
 
 Only worker processes load this module: it loads the models. The database is asked in the calling thread alone.
 """
@@ -9,8 +9,8 @@ import logging
 import socket
 import time
 from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import lru_cache
@@ -26,14 +26,12 @@ from inference.models import Pipeline, Run
 from inference.outcomes import Failed, Refused, Subject
 from inference.predictor import Predictor
 from inference.services import StoredJudgement
-from inference.stages import MODEL_FAILED, Drawn, Kept, Obstacle, Setback
+from inference.stages import MODEL_FAILED, Kept, Obstacle, Setback
 from inference.stub import StubPredictor
 from inference.vigil import Heartbeat, departure
 from portal.status import StaleStatus
 
 logger = logging.getLogger(__name__)
-
-_BATCHES_BEHIND = 2  # judged and not recorded yet, at most
 
 
 @dataclass(frozen=True)
@@ -69,25 +67,19 @@ def warm_up() -> None:
 
 @dataclass
 class Batch:
-    """Runs of one pipeline, claimed together, and their images as they are being read."""
+    """Runs of one pipeline, claimed together, and their images in the same order, read as they are asked for."""
 
     runs: list[Run]
     bench: Bench
-    images: list[Future[Subject | Setback | Obstacle]]
-
-    @property
-    def is_retry(self) -> bool:
-        """Whether an attempt has failed before, perhaps because the image killed its worker."""
-        return self.runs[0].attempts > 1
+    images: Iterator[Subject | Setback | Obstacle]
 
 
 class Crew:
-    """The threads beside the calling one: two that read, one that judges, two that draw, one that stores."""
+    """The threads beside the calling one, for a queue that is longer than one batch: two that read, one that judges."""
 
     def __init__(self, stack: ExitStack):
-        self.readers, self.judge, self.drawers, self.keeper = (
-            stack.enter_context(ThreadPoolExecutor(threads, task))
-            for task, threads in (("read", 2), ("judge", 1), ("draw", 2), ("keep", 1))
+        self.readers, self.judge = (
+            stack.enter_context(ThreadPoolExecutor(threads, task)) for task, threads in (("read", 2), ("judge", 1))
         )
         self.heartbeat = stack.enter_context(Heartbeat())
 
@@ -95,90 +87,108 @@ class Crew:
 def work(seconds: float) -> int:
     """Claims, judges and records until the queue is empty; gives the number of runs.
 
+    While a full batch is judged, the next one is claimed and read and the one before is recorded. What the queue has
+    beyond that is judged in this thread: a lone image waits for no other thread and no statement on others' behalf.
+
     Args:
         seconds: Nothing more is claimed after this time; what has been claimed is brought to its end.
     """
-    until = time.monotonic() + seconds
     done = 0
     with ExitStack() as stack:
         crew = Crew(stack)
-        while count := _work_through(_batches(crew, until), crew):
-            done += count  # and look again: a failed attempt has put its run back
+        claims = Claims(crew, until=time.monotonic() + seconds)
+        batch, behind = claims.next(), None
+        while batch:
+            following = None
+            if behind or claims.leave_more:
+                judging = crew.judge.submit(_judge, batch)
+                following = claims.next_beside_others()
+                if behind:
+                    _record(*behind)
+                outcomes = judging.result()
+            else:
+                outcomes = _judge(batch)
+            crew.heartbeat.moved()
+            behind = batch.runs, outcomes
+            done += len(batch.runs)
+            if following is None:
+                _record(*behind)
+                behind, following = None, claims.next()
+            batch = following
     return done
 
 
-def _work_through(batches: Iterator[Batch], crew: Crew) -> int:
-    """Judge and record all batches: while one is judged, the next is read and those before are stored and recorded.
-
-    A retry has the worker to itself: should it kill it, nobody else's attempt is lost.
-    """
-    done = 0
-    judged: deque[tuple[list[Run], Future[list[Kept]]]] = deque()
-    batch = next(batches, None)
-    while batch:
-        if batch.is_retry:
-            _record_all(judged)
-        judging = crew.judge.submit(_judge, batch)
-        following = None if batch.is_retry else next(batches, None)
-        while judged and (judged[0][1].done() or len(judged) == _BATCHES_BEHIND):
-            _record(*judged.popleft())
-        pairs = zip(batch.runs, judging.result(), strict=True)
-        drawn = [crew.drawers.submit(stages.draw, *pair, batch.bench.version_ids) for pair in pairs]
-        judged.append((batch.runs, crew.keeper.submit(_keep, drawn)))
-        crew.heartbeat.moved()
-        done += len(batch.runs)
-        batch = following or next(batches, None)
-    _record_all(judged)
-    return done
-
-
-def _record_all(judged: deque[tuple[list[Run], Future[list[Kept]]]]) -> None:
-    while judged:
-        _record(*judged.popleft())
-
-
-def _batches(crew: Crew, until: float) -> Iterator[Batch]:
-    """Claim batch after batch, each as large as the queue allows, and begin to read their images.
+class Claims:
+    """What this worker takes from the queue, batch by batch, each as large as the queue allows.
 
     A lone image never waits for company: a claim takes what is there, up to WORKER_BATCH.
     """
-    while (
-        time.monotonic() < until
-        and not departure.is_asked
-        and (claimed := services.claim_runs(limit=settings.WORKER_BATCH, worker=socket.gethostname()))
-    ):
-        crew.heartbeat.moved(run.lease_token for run in claimed)
+
+    def __init__(self, crew: Crew, until: float):
+        self._crew, self._until = crew, until
+        self._batches: deque[Batch] = deque()
+        self._queue_has_more = False
+
+    @property
+    def leave_more(self) -> bool:
+        """Whether there is probably something to do beside the batch that was given last."""
+        return bool(self._batches) or self._queue_has_more
+
+    def next(self) -> Batch | None:
+        """For a worker that has nothing else on the way."""
+        while not self._batches and self._claim(beside_others=False):
+            pass  # a pipeline that cannot be used has ended its runs
+        return self._batches.popleft() if self._batches else None
+
+    def next_beside_others(self) -> Batch | None:
+        """Never a retry: should it kill the worker, nobody else's attempt is lost."""
+        if not self._batches and self._queue_has_more:
+            self._claim(beside_others=True)
+        return self._batches.popleft() if self._batches else None
+
+    def _claim(self, *, beside_others: bool) -> bool:
+        """Whether there was something; its images begin to be read where there are several."""
+        limit = settings.WORKER_BATCH
+        self._queue_has_more = False
+        if departure.is_asked or time.monotonic() >= self._until:
+            return False
+        claimed = services.claim_runs(limit=limit, worker=socket.gethostname(), beside_others=beside_others)
+        if not claimed:
+            return False
+        self._queue_has_more = len(claimed) == limit and claimed[0].attempts == 1
+        self._crew.heartbeat.moved(run.lease_token for run in claimed)
         for pipeline_id, group in groupby(sorted(claimed, key=_pipeline_id), key=_pipeline_id):
-            runs = list(group)
-            try:
-                bench = _bench(pipeline_id)
-            except WeightsError as error:
-                logger.error("Pipeline %s cannot be used: %s", runs[0].pipeline, error)
-                for run in runs:
-                    _settle(run, Setback(error.cause))
-            else:
-                yield Batch(runs, bench, [crew.readers.submit(stages.read, run) for run in runs])
+            self._prepare(pipeline_id, list(group))
+        return True
+
+    def _prepare(self, pipeline_id: int, runs: list[Run]) -> None:
+        try:
+            bench = _bench(pipeline_id)
+        except WeightsError as error:
+            logger.error("Pipeline %s cannot be used: %s", runs[0].pipeline, error)
+            for run in runs:
+                _settle(run, Setback(error.cause))
+        else:
+            read = map if len(runs) == 1 else self._crew.readers.map
+            self._batches.append(Batch(runs, bench, read(stages.read, runs)))
 
 
 def _pipeline_id(run: Run) -> int:
     return run.pipeline_id
 
 
-def _judge(batch: Batch) -> list[stages.Seen]:
-    return stages.judge(batch.bench.predictor.predict, [image.result() for image in batch.images])
+def _judge(batch: Batch) -> list[Kept]:
+    seen = stages.judge(batch.bench.predictor.predict, list(batch.images))
+    return [stages.ready_to_record(one, batch.bench.version_ids) for one in seen]
 
 
-def _keep(drawn: list[Future[Drawn]]) -> list[Kept]:
-    return stages.keep([one.result() for one in drawn])
-
-
-def _record(runs: list[Run], outcomes: Future[list[Kept]]) -> None:
+def _record(runs: Sequence[Run], outcomes: Sequence[Kept]) -> None:
     """Records every outcome; one that cannot be recorded is a failed attempt of its own run only.
 
     Raises:
         OperationalError, InterfaceError: The database does not answer; the leases run out by themselves.
     """
-    kept = dict(zip(runs, outcomes.result(), strict=True))
+    kept = dict(zip(runs, outcomes, strict=True))
     results = {run: outcome for run, outcome in kept.items() if isinstance(outcome, StoredJudgement | Refused)}
     try:
         for run in services.record_results(results):

@@ -108,14 +108,19 @@ def exception_handler(exc, context):
 def _of_any_door(exc: Exception) -> tuple[dict, dict[str, str]] | None:
     """Body and headers of what page and API refuse alike; None for anything else."""
     if isinstance(exc, DomainError):
-        return of_domain_error(exc), {}
+        return of_domain_error(exc), _retry_after(exc.status)
     if isinstance(exc, OperationalError | InterfaceError):
         logger.warning("Database unavailable: %s", type(exc).__name__)
-        return problem(503), {"Retry-After": str(RETRY_AFTER_SECONDS)}
+        return problem(503), _retry_after(503)
     if isinstance(exc, UnreadablePostError):
         cause, remedy = "The request ended before the whole body arrived.", "Send it again."
         return problem(400, code="body_incomplete", cause=cause, remedy=remedy), {}
     return None
+
+
+def _retry_after(status: int) -> dict[str, str]:
+    """A service that is away for a moment says when to ask again."""
+    return {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else {}
 
 
 def _by_field(detail) -> dict:

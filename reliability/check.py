@@ -15,6 +15,8 @@ from django.db import InterfaceError, OperationalError, connection
 from django.db.models import Count
 
 from cases.models import Case, Patient, Radiograph
+from cases.storage import FileDamaged
+from inference.heatmaps import unpacked
 from inference.models import Heatmap, Prediction, Refusal, Run
 from inference.models.runs import RunStatusChange
 from reliability.ledger import Ledger
@@ -119,15 +121,19 @@ def _lost(ledger: Ledger, media: Path, notes: list[str]) -> set[str]:
         for name, sha256 in ((row.original.name, row.sha256), (row.preview.name, row.preview_sha256))
         if not _is_stored(media / name, sha256)
     }
-    heatmaps = {
-        heatmap.sha256
-        for heatmap in Heatmap.objects.filter(is_usable=True)
-        if not _is_stored(media / heatmap.image.name, heatmap.sha256)
-    }
-    for what, images in (("row", unknown), ("run", without_run), ("file", without_file), ("heatmap file", heatmaps)):
+    heatmaps = {str(heatmap.uid) for heatmap in Heatmap.objects.filter(is_usable=True) if not _is_whole(heatmap)}
+    for what, images in (("row", unknown), ("run", without_run), ("file", without_file), ("whole map", heatmaps)):
         if images:
             notes.append(f"{len(images)} without {what}.")
     return unknown | without_run | without_file | heatmaps
+
+
+def _is_whole(heatmap: Heatmap) -> bool:
+    try:
+        unpacked(bytes(heatmap.cells), heatmap.sha256)
+    except FileDamaged:
+        return False
+    return True
 
 
 def _is_stored(path: Path, sha256: str) -> bool:

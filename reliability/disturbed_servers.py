@@ -150,7 +150,7 @@ def _fill_and_heal(scene: Scene, disk: SmallDisk, code: str) -> None:
     stack, ledger = scene.stack, scene.stack.client.ledger
     stack.load(5).finish()
     stack.workers[0].signal_group(signal.SIGSTOP)
-    stack.load(scene.times(10)).finish()  # to be judged while there is no room for their heatmaps
+    stack.load(scene.times(10)).finish()  # to be judged while there is no room for another file
     disk.fill()
     stack.workers[0].signal_group(signal.SIGCONT)
     for number in stack.take(scene.times(10)):

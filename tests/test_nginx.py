@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import http.client
 import os
 import re
@@ -96,13 +97,15 @@ call_command("submit_images", phantoms=True, user="submitter", stdout=sys.stderr
 print(password)
 """
 TELL_FILES = """
+import hashlib
 from cases.models import Radiograph
+from inference.heatmaps import picture_of
 from inference.models import Heatmap, Run
 
 assert not Run.objects.filter(status__in=["queued", "running"]).exists()
 radiograph, heatmap = Radiograph.objects.first(), Heatmap.objects.filter(is_usable=True).first()
-print(f"/radiographs/{radiograph.uid}/preview/", radiograph.preview.path)
-print(f"/heatmaps/{heatmap.uid}/", heatmap.image.path)
+print(f"/radiographs/{radiograph.uid}/preview/", radiograph.preview_sha256)
+print(f"/heatmaps/{heatmap.uid}/", hashlib.sha256(picture_of(heatmap)).hexdigest())
 """
 
 
@@ -121,13 +124,13 @@ def password(migrated: dict[str, str]) -> str:
 
 
 @pytest.fixture(scope="module")
-def files(migrated: dict[str, str], password: str) -> list[tuple[str, Path]]:
-    """Address and place of an image and of a heatmap, once production's worker has judged what was in the queue."""
+def files(migrated: dict[str, str], password: str) -> list[tuple[str, str]]:
+    """Address and SHA-256 of an image and of a heatmap, once production's worker has judged what was in the queue."""
     with running([ENTRY_POINT, "worker"], ROOT, migrated) as worker:
         worker.wait_for("Judged")
         worker.stop()
-    told = [line.split(maxsplit=1) for line in shell(TELL_FILES, migrated)]
-    return [(address, Path(place)) for address, place in told]
+    told = [line.split() for line in shell(TELL_FILES, migrated)]
+    return [(address, sha256) for address, sha256 in told]
 
 
 @pytest.fixture
@@ -149,14 +152,14 @@ def sign_in(reader: OpenerDirector, address: str, password: str) -> None:
 
 
 def test_images_and_heatmaps_come_through_nginx_to_a_reader_and_to_nobody_else(
-    https_port: int, files: list[tuple[str, Path]], password: str, reader: OpenerDirector
+    https_port: int, files: list[tuple[str, str]], password: str, reader: OpenerDirector
 ) -> None:
     address = f"https://{HOST}:{https_port}"
     sign_in(reader, address, password)
-    for path, place in files:
+    for path, sha256 in files:
         assert ask_nginx(https_port, path).status == 302
         with reader.open(address + path) as response:
-            assert response.read() == place.read_bytes()
+            assert hashlib.sha256(response.read()).hexdigest() == sha256
             assert response.headers["Content-Type"] == "image/png"
             assert response.headers["Cache-Control"] == "private, no-cache"
             assert response.headers["X-Content-Type-Options"] == "nosniff"

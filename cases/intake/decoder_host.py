@@ -1,8 +1,8 @@
 """The process that decodes strangers' files: started by ``sandbox``, forks one limited child per file.
 
 Started as ``python -m cases.intake.decoder_host FD DECODER LIMITS``. It has the image libraries loaded and
-nothing else: no Django, no database, no secrets in its environment. Per file it forks a warden, which forks the
-child that decodes, waits for its end and adds a trailer to the reply (``sandbox_protocol``). Every limit is the
+nothing else: no Django, no database, no secrets in its environment. A child decodes its file, replies and ends the
+reply with a trailer (``sandbox_protocol``); for one that was killed the host adds the trailer. Every limit is the
 kernel's, so a child cannot outlive it whatever library it hangs in.
 """
 
@@ -13,11 +13,13 @@ import importlib
 import json
 import os
 import resource
+import selectors
 import signal
 import socket
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -47,45 +49,50 @@ def main() -> None:
     makers: dict[bytes, Maker] = {PREVIEW: partial(_preview, decoder), VALUES: _values}
     Image.preinit()  # Pillow loads its formats on first use, which would be in every child anew
     gc.freeze()  # a collection in a child would copy the pages of all that the host has loaded
-    limits = Limits(**json.loads(limits_json))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C and TERM reach the whole group; uploads in flight may finish
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # wardens need no burial
-    control = socket.socket(fileno=int(descriptor))
+    _serve(socket.socket(fileno=int(descriptor)), makers, Limits(**json.loads(limits_json)))
+
+
+def _serve(control: socket.socket, makers: dict[bytes, Maker], limits: Limits) -> None:
+    """Fork a child for every file that comes, and bury it when it ends."""
+    events = selectors.DefaultSelector()
+    events.register(control, selectors.EVENT_READ)
     while True:
-        message, descriptors, _flags, _address = socket.recv_fds(control, 1, 2)
-        if not message:
-            return
-        if os.fork() == 0:
-            control.close()
-            _warden(makers[message], limits, *descriptors)
-        for opened in descriptors:
-            os.close(opened)
+        for event, _ in events.select():
+            if event.fileobj is not control:
+                events.unregister(event.fileobj)
+                _bury(*event.data)
+                continue
+            message, descriptors, _flags, _address = socket.recv_fds(control, 1, 2)
+            if not message:
+                return
+            file_descriptor, reply_descriptor = descriptors
+            child = os.fork()
+            if child == 0:
+                _decode_and_end(makers[message], limits, file_descriptor, reply_descriptor)
+            os.close(file_descriptor)
+            ended = os.pidfd_open(child)
+            events.register(ended, selectors.EVENT_READ, (child, ended, reply_descriptor))
 
 
-def _warden(maker: Maker, limits: Limits, file_descriptor: int, reply_descriptor: int) -> None:
-    """Fork the child, wait for it, add how it ended to the reply. Never returns."""
-    try:
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        child = os.fork()
-        if child == 0:
-            _child(maker, limits, file_descriptor, reply_descriptor)
-        _pid, status = os.waitpid(child, 0)
-        if status == 0:
-            ending = FINISHED
-        elif os.WIFSIGNALED(status) and os.WTERMSIG(status) in (signal.SIGALRM, signal.SIGXCPU):
-            ending = OVERRAN
-        else:
-            ending = CRASHED
-        _send(reply_descriptor, ending)
-    finally:
-        os._exit(0)
+def _bury(child: int, ended: int, reply_descriptor: int) -> None:
+    """Say how a child ended that did not say so itself; a sender that does not listen is not waited for."""
+    _pid, status = os.waitpid(child, 0)
+    os.close(ended)
+    if status != 0:
+        overran = os.WIFSIGNALED(status) and os.WTERMSIG(status) in (signal.SIGALRM, signal.SIGXCPU)
+        os.set_blocking(reply_descriptor, False)
+        with suppress(OSError):
+            os.write(reply_descriptor, OVERRAN if overran else CRASHED)
+    os.close(reply_descriptor)
 
 
-def _child(maker: Maker, limits: Limits, file_descriptor: int, reply_descriptor: int) -> None:
+def _decode_and_end(maker: Maker, limits: Limits, file_descriptor: int, reply_descriptor: int) -> None:
     """Decode one file under the limits and write the reply. Never returns."""
     status = 1
     try:
+        _forget_all_but(file_descriptor, reply_descriptor)
         _confine(limits)
         with open(file_descriptor, "rb") as file:
             data = file.read(MAX_BYTES + 1)
@@ -93,9 +100,19 @@ def _child(maker: Maker, limits: Limits, file_descriptor: int, reply_descriptor:
         answer = json.dumps(verdict).encode()
         _send(reply_descriptor, len(answer).to_bytes(LENGTH_BYTES) + answer)
         _send(reply_descriptor, made)
+        _send(reply_descriptor, FINISHED)
         status = 0
     finally:
         os._exit(status)
+
+
+def _forget_all_but(*descriptors: int) -> None:
+    """A child can neither ask the host nor answer for other children."""
+    last = 2  # input, output and errors
+    for descriptor in sorted(descriptors):
+        os.closerange(last + 1, descriptor)
+        last = descriptor
+    os.closerange(last + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
 
 
 def _confine(limits: Limits) -> None:

@@ -41,6 +41,7 @@ logger = logging.getLogger(__name__)
 _PROJECT = Path(__file__).resolve().parents[2]
 _REPLY_AT_MOST_BYTES = 96 * 1024 * 1024  # a 40-megapixel PNG of noise, twice over
 _GRACE_SECONDS = 5.0
+_ENDING_SECONDS = 1.0
 _ATTEMPTS = 2
 _INHERITED_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT")
 
@@ -61,7 +62,7 @@ class Decoded:
 
 
 class _HostLost(Exception):
-    """The host or a warden ended without a verdict; says nothing about the file."""
+    """The host ended without a verdict; says nothing about the file."""
 
 
 class _Host:
@@ -94,7 +95,20 @@ class _Host:
                     socket.send_fds(self._control, [wish], [file.fileno(), theirs.fileno()])
                 except OSError as error:
                     raise _HostLost from error
-            return _received(mine, seconds=self._limits.wall_seconds + _GRACE_SECONDS)
+            reply, trailer = _received(mine, seconds=self._limits.wall_seconds + _GRACE_SECONDS)
+        if trailer not in (FINISHED, OVERRAN, CRASHED):
+            if self._has_ended():
+                raise _HostLost
+            return reply, CRASHED  # the child has ended, and the host could not say how
+        return reply, trailer
+
+    def _has_ended(self) -> bool:
+        """Whether the host is gone; its sockets close shortly before it counts as ended."""
+        try:
+            self._process.wait(_ENDING_SECONDS)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
 
     def end(self) -> None:
         """Kill the host and collect it; children at work finish and answer."""
@@ -192,7 +206,6 @@ def _received(reply: socket.socket, *, seconds: float) -> tuple[bytes, bytes]:
     """Everything up to the end of the stream, as (reply, trailer).
 
     Raises:
-        _HostLost: If the stream ends without a trailer.
         IntakeError: ``decode_timeout`` after ``seconds``, which the limits of a child should never let happen;
             ``decode_crashed`` for a reply larger than any image.
     """
@@ -209,10 +222,7 @@ def _received(reply: socket.socket, *, seconds: float) -> tuple[bytes, bytes]:
         received += part
         if len(received) > _REPLY_AT_MOST_BYTES:
             raise IntakeError(Reason.DECODE_CRASHED)
-    trailer = bytes(received[-TRAILER_BYTES:])
-    if trailer not in (FINISHED, OVERRAN, CRASHED):
-        raise _HostLost
-    return bytes(received[:-TRAILER_BYTES]), trailer
+    return bytes(received[:-TRAILER_BYTES]), bytes(received[-TRAILER_BYTES:])
 
 
 def _judged(reply: bytes, trailer: bytes) -> tuple[dict[str, Any], bytes]:

@@ -2,7 +2,7 @@
 
 A request is one byte, ``PREVIEW`` or ``VALUES``, with the file and the place for the reply. The reply is: a length
 (``LENGTH_BYTES``, big endian), JSON of that length, the preview PNG or the packed values, and one of the trailers
-``FINISHED``, ``OVERRAN``, ``CRASHED``.
+``FINISHED``, ``OVERRAN``, ``CRASHED``. A child that was killed has left a part of this, and its trailer.
 """
 
 from __future__ import annotations

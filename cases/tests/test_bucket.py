@@ -172,6 +172,7 @@ class TestOverHttp:
 
         assert (response.status_code, response.json()["code"]) == (status, code)
         assert response["Content-Type"] == "application/problem+json"
+        assert ("Retry-After" in response) == (status == 503)
         assert not Case.objects.exists()
         assert not Batch.objects.exists()
         assert list(bucket.walk()) == []

@@ -147,13 +147,17 @@ class HeatmapQuerySet(FacilityScopedQuerySet):
 
 
 class Heatmap(models.Model):
-    """A Grad-CAM map of one member for one class; without positive evidence there is no usable map and no file."""
+    """A Grad-CAM map of one member for one class; without positive evidence there is no usable map.
+
+    ``cells`` holds its values, see ``inference.heatmaps``. Rows from before that have a picture in storage instead.
+    """
 
     uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     member = models.ForeignKey(MemberOutput, models.CASCADE, related_name="heatmaps")
     label = models.CharField(max_length=40)
+    cells = models.BinaryField(default=b"")
     image = models.FileField(max_length=200, blank=True, editable=False)
-    sha256 = models.CharField(max_length=64, blank=True)
+    sha256 = models.CharField(max_length=64, blank=True, help_text="Of the map's values, or of the picture.")
     is_usable = models.BooleanField()
 
     objects = HeatmapQuerySet.as_manager()
@@ -163,9 +167,10 @@ class Heatmap(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["member", "label"], name="heatmap_once_per_member_and_class"),
             models.CheckConstraint(
-                condition=Q(is_usable=True, sha256__regex="^[0-9a-f]{64}$") & ~Q(image="")
-                | Q(is_usable=False, image="", sha256=""),
-                name="heatmap_usable_has_a_file",
+                condition=Q(is_usable=True, sha256__regex="^[0-9a-f]{64}$")
+                & (Q(image="") & ~Q(cells=b"") | ~Q(image="") & Q(cells=b""))
+                | Q(is_usable=False, cells=b"", image="", sha256=""),
+                name="heatmap_usable_has_a_map",
             ),
         ]
 

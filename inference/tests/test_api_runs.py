@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import pytest
-from django.core.files.storage import default_storage
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -9,6 +8,7 @@ from cases.models import Radiograph
 from cases.reading import save_review, sign_case
 from cases.tests.api import entry, image, manifest
 from cases.tests.factories import CaseFactory, RadiographFactory
+from inference.heatmaps import picture_of
 from inference.models import Heatmap, Pipeline, Run
 from inference.outcomes import Doubt
 from inference.services import record_failure, record_prediction
@@ -167,7 +167,7 @@ class TestHeatmap:
         response = client.get(member["heatmaps"][0]["url"])
 
         assert response["Content-Type"] == "image/png"
-        assert b"".join(response.streaming_content) == default_storage.open(heatmap.image.name).read()
+        assert response.content == picture_of(heatmap)
         assert AuditEvent.objects.filter(event=Event.VIEWED_HEATMAP, object_uid=heatmap.uid).count() == 1
 
     def test_without_a_usable_map_there_is_none(self, api_of, radiologist, radiograph):

@@ -77,9 +77,11 @@ def test_a_prediction_that_cannot_be(constraint, values):
         (ClassProbability, "class_probability_in_unit", {"value": 1.5}),
         (ClassProbability, "class_probability_in_unit", {"value": NAN}),
         (MemberOutput, "member_output_weight_in_unit", {"weight": 0}),
-        (Heatmap, "heatmap_usable_has_a_file", {"is_usable": True, "image": "", "sha256": ""}),
-        (Heatmap, "heatmap_usable_has_a_file", {"is_usable": False, "image": "x.png", "sha256": "a" * 64}),
-        (Heatmap, "heatmap_usable_has_a_file", {"is_usable": True, "image": "x.png", "sha256": "short"}),
+        (Heatmap, "heatmap_usable_has_a_map", {"is_usable": True, "cells": b"", "sha256": "a" * 64}),
+        (Heatmap, "heatmap_usable_has_a_map", {"is_usable": True, "cells": b"x", "image": "x.png", "sha256": "a" * 64}),
+        (Heatmap, "heatmap_usable_has_a_map", {"is_usable": False, "cells": b"x", "sha256": ""}),
+        (Heatmap, "heatmap_usable_has_a_map", {"is_usable": False, "image": "x.png", "sha256": "a" * 64}),
+        (Heatmap, "heatmap_usable_has_a_map", {"is_usable": True, "cells": b"x", "sha256": "short"}),
     ],
 )
 def test_a_part_of_a_result_that_cannot_be(model, constraint, values):

@@ -116,7 +116,7 @@ def test_a_heatmap_of_a_new_class_is_sent(client_of, radiologist, case):
 
     for heatmap in heatmaps:
         response = client_of(radiologist).get(reverse("inference:heatmap", args=[heatmap.uid]))
-        assert Image.open(io.BytesIO(b"".join(response.streaming_content))).has_transparency_data
+        assert Image.open(io.BytesIO(response.content)).has_transparency_data
 
 
 def test_the_worklist_shows_and_filters_by_the_classes_of_the_model(client_of, radiologist, case):

