@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("inference", "0003_indeterminate"),
+        ("inference", "0004_dashboard_permission"),
     ]
 
     operations = [
