@@ -60,7 +60,7 @@ def _measured(group: str, results: dict) -> bool:
             print(f"  {key}: {_text(figure)}", flush=True)
     if process.returncode == 0:
         kept = {key: value for key, value in results.get("figures", {}).items() if value["group"] != group}
-        about = {"machine": machine(), "commit": _commit(), "measured": _now(), "seconds": time.monotonic() - began}
+        about = {"machine": machine(), "commit": commit(), "measured": _now(), "seconds": time.monotonic() - began}
         results["groups"] = results.get("groups", {}) | {group: about}
         results["figures"] = kept | found
         RESULTS.parent.mkdir(exist_ok=True)
@@ -111,9 +111,15 @@ def machine() -> str:
     return f"{os.cpu_count()} cores of {model} ({arithmetic}), {memory:.0f} GB, Python {platform.python_version()}"
 
 
-def _commit() -> str:
-    said = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True)
-    return said.stdout.strip() or "unknown"
+def commit() -> str:
+    """Short name of what is checked out, with a mark where it was changed; measurements themselves are no change."""
+    code = ("--", ".", ":!benchmarks/results", ":!docs/evidence")
+    changed = _git("status", "--porcelain", "--untracked-files=no", *code)
+    return (_git("rev-parse", "--short", "HEAD") or "unknown") + ("-dirty" if changed else "")
+
+
+def _git(*arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True).stdout.strip()
 
 
 def _now() -> str:

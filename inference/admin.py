@@ -45,7 +45,7 @@ class ModelVersionAdmin(ReadOnlyAdmin):
 class PipelineAdmin(ReadOnlyAdmin):
     """Pipelines come from shipped manifests; which of them judges is decided here."""
 
-    list_display = ["name", "version", "status", "indeterminate_below", "disagreement_above", "registered_at"]
+    list_display = ["name", "version", "status", "indeterminate_below", "disagreement_above", "fault", "registered_at"]
     list_filter = ["status"]
     search_fields = ["uid", "name"]
     inlines = [PipelineMemberInline]
@@ -59,7 +59,11 @@ class PipelineAdmin(ReadOnlyAdmin):
         if pipelines.count() != 1:
             self.message_user(request, "Choose exactly one pipeline.", messages.WARNING)
             return
-        pipeline = activate_pipeline(pipelines.get(), actor=request.user, request=request)
+        try:
+            pipeline = activate_pipeline(pipelines.get(), actor=request.user, request=request)
+        except DomainError as error:
+            self.message_user(request, str(error), messages.ERROR)
+            return
         self.message_user(request, f"{pipeline} judges new images from now on.", messages.SUCCESS)
 
 

@@ -21,12 +21,15 @@ class InferenceConfig(AppConfig):
 
         from cases import dispatch, inventory, labels
         from inference import engines, registry
+        from inference.activation import alarms
         from inference.classes import classes_of
         from inference.services import enqueue
+        from portal import health
 
         # Registry and engines themselves know no Django.
         registry.site_folder = settings.SITE_WEIGHTS_DIR
         engines.cache_folder = settings.ENGINE_CACHE_DIR
         dispatch.register(enqueue)
         labels.register(classes_of)
+        health.register(alarms)
         inventory.register(inventory.FileColumn("inference.Heatmap", "image", "sha256"))

@@ -171,6 +171,11 @@ def load_arrays(spec: ModelSpec, folder: Path | None = None) -> dict[str, np.nda
         raise WeightsError(f"The weights file of {spec.name} is not in the safetensors format.") from error
 
 
+def check_weights(spec: ModelSpec) -> None:
+    """Raises WeightsError where the weights file of a model version is missing or not the registered one."""
+    _registered_bytes(spec, None)
+
+
 def _registered_bytes(spec: ModelSpec, folder: Path | None) -> bytes:
     """The weights file of a model version; raises WeightsError where it is missing or another."""
     paths = [place / spec.weights_file for place in _folders(folder)]

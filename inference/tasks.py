@@ -68,7 +68,10 @@ def warm_up(**kwargs) -> None:
 @worker_ready.connect
 def watch_over_the_queue(**kwargs) -> None:
     """In the worker's main process, which takes the messages."""
+    from inference.soundness import watch_files  # knows the networks; web processes import this module too
+
     threading.Thread(target=_watch, name="watchdog", daemon=True).start()
+    threading.Thread(target=watch_files, args=[threading.Event()], name="files", daemon=True).start()
 
 
 def _watch() -> None:

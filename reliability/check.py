@@ -9,13 +9,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 
 from django.db import InterfaceError, OperationalError, connection
 from django.db.models import Count
 
 from cases.models import Case, Patient, Radiograph
-from cases.storage import FileDamaged
+from cases.storage import FileDamaged, image_storage
 from inference.heatmaps import unpacked
 from inference.models import Heatmap, Prediction, Refusal, Run
 from inference.models.runs import RunStatusChange
@@ -24,7 +23,12 @@ from reliability.ledger import Ledger
 FINAL = {Run.Status.SUCCEEDED, Run.Status.REFUSED, Run.Status.FAILED}
 RECOVERY_SECONDS = 90
 _GIVEN_BACK = ("running", "queued")
-_UNTRIED = ("The worker was asked to end.", "The storage for images is full.", "The database did not answer.")
+_STORAGE_TROUBLE = (
+    "The storage for images is full.",
+    "The storage for images does not answer at the moment.",
+    "An image file was damaged on its way to the storage.",
+)
+_UNTRIED = ("The worker was asked to end.", "The database did not answer.", *_STORAGE_TROUBLE)
 
 
 @dataclass(frozen=True)
@@ -88,17 +92,16 @@ def settled(seconds: float = RECOVERY_SECONDS) -> float:
     return math.inf
 
 
-def checked(ledger: Ledger, media: Path, faults: Iterable[Fault] = (), settling: float = 0.0) -> Verdict:
+def checked(ledger: Ledger, faults: Iterable[Fault] = (), settling: float = 0.0) -> Verdict:
     """Compares ledger, database and storage.
 
     Args:
         ledger: The client's.
-        media: Where the files are.
         faults: Those that the row brought about.
         settling: What `settled` gave.
     """
     verdict = Verdict(cases=len(ledger.promised))
-    verdict.lost = len(_lost(ledger, media, verdict.notes))
+    verdict.lost = len(_lost(ledger, verdict.notes))
     verdict.doubled = _doubled(verdict.notes)
     stuck = Run.objects.exclude(status__in=FINAL)
     verdict.stuck, verdict.failed = stuck.count(), Run.objects.filter(status=Run.Status.FAILED).count()
@@ -111,7 +114,7 @@ def checked(ledger: Ledger, media: Path, faults: Iterable[Fault] = (), settling:
     return verdict
 
 
-def _lost(ledger: Ledger, media: Path, notes: list[str]) -> set[str]:
+def _lost(ledger: Ledger, notes: list[str]) -> set[str]:
     rows = {row.sha256: row for row in Radiograph.objects.annotate(number=Count("runs"))}
     unknown = {sha256 for sha256, uid in ledger.promised.items() if str(getattr(rows.get(sha256), "uid", "")) != uid}
     without_run = {sha256 for sha256 in ledger.promised.keys() - unknown if rows[sha256].number == 0}
@@ -119,7 +122,7 @@ def _lost(ledger: Ledger, media: Path, notes: list[str]) -> set[str]:
         row.sha256
         for row in rows.values()
         for name, sha256 in ((row.original.name, row.sha256), (row.preview.name, row.preview_sha256))
-        if not _is_stored(media / name, sha256)
+        if not _is_stored(name, sha256)
     }
     heatmaps = {str(heatmap.uid) for heatmap in Heatmap.objects.filter(is_usable=True) if not _is_whole(heatmap)}
     for what, images in (("row", unknown), ("run", without_run), ("file", without_file), ("whole map", heatmaps)):
@@ -136,8 +139,12 @@ def _is_whole(heatmap: Heatmap) -> bool:
     return True
 
 
-def _is_stored(path: Path, sha256: str) -> bool:
-    return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == sha256
+def _is_stored(name: str, sha256: str) -> bool:
+    try:
+        with image_storage().open(name) as file:
+            return hashlib.sha256(file.read()).hexdigest() == sha256
+    except FileNotFoundError:
+        return False
 
 
 def _doubled(notes: list[str]) -> int:

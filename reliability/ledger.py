@@ -39,7 +39,7 @@ class Ledger:
 
     promised: dict[str, str] = field(default_factory=dict)  # to the uid of the radiograph
     answers: list[Answer] = field(default_factory=list)
-    refusals: Counter[str] = field(default_factory=Counter)  # codes of items that were not taken
+    refusals: Counter[str] = field(default_factory=Counter)  # codes of requests and of items that were not taken
 
     def statuses(self) -> Counter[int]:
         return Counter(answer.status for answer in self.answers)
@@ -102,7 +102,7 @@ class Client:
             for number, content in images.items()
         ]
         files = [("images", (f"{number}.png", content, "image/png")) for number, content in images.items()]
-        at, began, status, said = time.time(), time.monotonic(), 0, []
+        at, began, status, said, refused = time.time(), time.monotonic(), 0, [], []
         try:
             answer = self._session().post(
                 f"{random.choice(self._sites)}/api/v1/batches/",
@@ -114,11 +114,14 @@ class Client:
             status = answer.status_code
             if answer.ok:
                 said = answer.json()["items"]
+            elif answer.headers["Content-Type"] == "application/problem+json":
+                refused.append(answer.json()["code"])
         except requests.RequestException:
             self._local.session = None
         taken = {number for number, item in zip(images, said, strict=False) if item["radiograph"]}
         with self._lock:
             self.ledger.answers.append(Answer(at, time.monotonic() - began, status, len(taken)))
+            self.ledger.refusals.update(refused)
             for content, item in zip(images.values(), said, strict=False):
                 if item["radiograph"]:
                     self.ledger.promised[_sha256(content)] = item["radiograph"]

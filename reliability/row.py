@@ -94,7 +94,7 @@ def run(row: Row, place: Place, scale: float, seed: str) -> dict:
         try:
             row.act(scene)
             settling = settled(scene.waits_seconds)
-            verdict = checked(stack.client.ledger, stack.media, scene.faults, settling)
+            verdict = checked(stack.client.ledger, scene.faults, settling)
         except Exception:
             traceback.print_exc()
             verdict = Verdict(notes=[traceback.format_exc(limit=-3)])
@@ -125,6 +125,7 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=1.0)
     parser.add_argument("--seed", default="1")
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--bucket", action="store_true", help="the row keeps images in a bucket")
     parser.add_argument("--keep", action="store_true", help="leave files and logs behind")
     asked = parser.parse_args()
     faulthandler.register(signal.SIGUSR1)  # shows where a row waits
@@ -132,7 +133,7 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix=f"cxr-{asked.key.lower()}-"))
     folder.chmod(0o711)  # the account of PostgreSQL passes through
     try:
-        place = Place(asked.template, folder)
+        place = Place(asked.template, folder, bucket=asked.bucket)
         os.environ |= place.environment()
         django.setup()
         from reliability.rows import ROWS

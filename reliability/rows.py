@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from reliability import chaos, disturbed_servers, disturbed_workers, traffic
+from reliability import chaos, disturbed_bucket, disturbed_servers, disturbed_workers, traffic
 from reliability.row import Row
 from reliability.stack import Setup
 
@@ -30,6 +30,11 @@ ROWS: dict[str, Row] = {
     "F7": Row("Redis hangs for 120 s", disturbed_servers.hang_redis, alone=True),
     "F8": Row("PostgreSQL stopped at once and killed, 10 times", disturbed_servers.kill_postgres),
     "F9": Row("disk full for images and for uploads", disturbed_servers.fill_disks, Setup(stub_ms=None)),
+    "F10": Row(
+        "object store down, slow, failing, bodies cut, objects shortened",
+        disturbed_bucket.disturb,
+        Setup(stub_ms=None, bucket=True),
+    ),
     "F11": Row(
         "images that crash, hang or exhaust the engine among 100 good ones",
         traffic.poison,

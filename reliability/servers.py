@@ -1,16 +1,19 @@
-"""A PostgreSQL and a Redis that can be killed, hung and started again on their ports."""
+"""A PostgreSQL, a Redis and a bucket that can be killed, hung, disturbed and started again on their ports."""
 
 from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
+import sys
 import time
 from contextlib import suppress
 from pathlib import Path
 
 import redis
 
+from reliability.proxy import Proxy
 from scripts import with_services
 from scripts.with_services import POSTGRES, REDIS, ServiceError
 from tests.processes import HOST, free_port
@@ -95,4 +98,41 @@ class Redis:
         if self._server is not None:
             with suppress(ProcessLookupError):
                 self.go_on()
+            self._server.stop()
+
+
+class Bucket:
+    """An S3 server that keeps objects in its memory, and in front of it a proxy through which the portal reaches it."""
+
+    _ACCESS = {"S3_BUCKET": "reliability", "S3_ACCESS_KEY_ID": "reliability", "S3_SECRET_ACCESS_KEY": "reliability"}
+
+    def __init__(self, folder: Path):
+        folder.mkdir()
+        self._folder, self._port = folder, free_port()
+        self._server: with_services.Server | None = None
+        self.proxy = Proxy(free_port(), self._port)
+
+    def environment(self) -> dict[str, str]:
+        """Settings of a portal that keeps its images here."""
+        return self._ACCESS | {"S3_ENDPOINT_URL": self.proxy.address}
+
+    def start(self) -> None:
+        import boto3  # for this row only
+
+        command = [sys.executable, "-m", "moto.server", "-H", HOST, "-p", str(self._port)]
+        self._server = with_services.launch("moto", command, self._folder)
+        self._server.wait_until(self._answers)
+        self.proxy.start()
+        keys = {"aws_access_key_id": "reliability", "aws_secret_access_key": "reliability"}
+        client = boto3.client("s3", endpoint_url=self.proxy.address, region_name="us-east-1", **keys)
+        client.create_bucket(Bucket=self._ACCESS["S3_BUCKET"])
+
+    def _answers(self) -> bool:
+        with suppress(OSError), socket.create_connection((HOST, self._port), timeout=1):
+            return True
+        return False
+
+    def close(self) -> None:
+        self.proxy.stop()
+        if self._server is not None:
             self._server.stop()

@@ -16,7 +16,7 @@ import requests
 from reliability.ledger import Client, Load
 from reliability.pictures import draw_bases
 from reliability.processes import Kept
-from reliability.servers import Postgres, Redis
+from reliability.servers import Bucket, Postgres, Redis
 from tests.processes import HOST, free_port
 
 LEASE_SECONDS = 10
@@ -38,6 +38,7 @@ class Setup:
         net: False leaves out the reaper and the rest of the safety net.
         lease_seconds: RUN_LEASE_SECONDS.
         memory_bytes: What a worker may address, as a container would limit it.
+        bucket: Images lie in a bucket in place of a folder.
     """
 
     stub_ms: float | None = 40
@@ -47,18 +48,20 @@ class Setup:
     net: bool = True
     lease_seconds: int = LEASE_SECONDS
     memory_bytes: int | None = None
+    bucket: bool = False
 
 
 class Place:
     """Where a row's servers and files are, before anything is started: the ORM has to know."""
 
-    def __init__(self, template: Path, folder: Path):
+    def __init__(self, template: Path, folder: Path, *, bucket: bool = False):
         self.folder = folder
         self.media, self.temporary, self.logs = folder / "media", folder / "intake", folder / "logs"
         for one in (self.media, self.temporary, self.logs):
             one.mkdir()
         self.postgres = Postgres(template, folder / "postgresql")
         self.redis = Redis(folder / "redis")
+        self.bucket = Bucket(folder / "bucket") if bucket else None
 
     def environment(self) -> dict[str, str]:
         """Of this process and all that it starts."""
@@ -75,6 +78,7 @@ class Place:
             "REAPER_TICK_SECONDS": str(TICK_SECONDS),
             "LOG_LEVEL": "INFO",
             "TF_CPP_MIN_LOG_LEVEL": "3",
+            **(self.bucket.environment() if self.bucket else {}),
         }
 
 
@@ -84,7 +88,7 @@ class Stack:
     def __init__(self, place: Place, setup: Setup):
         self.setup = setup
         self.folder, self.media, self.temporary, self.logs = place.folder, place.media, place.temporary, place.logs
-        self.postgres, self.redis = place.postgres, place.redis
+        self.postgres, self.redis, self.bucket = place.postgres, place.redis, place.bucket
         self.webs: list[Kept] = []
         self.workers: list[Kept] = []
         self.reapers: list[Kept] = []
@@ -101,6 +105,9 @@ class Stack:
         draw_bases()
         self.postgres.start()
         self.redis.start()
+        if self.bucket:
+            self.closing.callback(self.bucket.close)
+            self.bucket.start()
         for _ in range(self.setup.webs):
             self.add_web()
         for _ in range(self.setup.workers):

@@ -75,6 +75,9 @@ class Pipeline(models.Model):
     disagreement_above = models.FloatField(
         default=1.0, help_text="A prediction whose members differ by more than this is indeterminate."
     )
+    fault = models.CharField(
+        max_length=200, blank=True, help_text="Why the workers cannot open its files; empty while they can."
+    )
     members = models.ManyToManyField(ModelVersion, through="PipelineMember", related_name="pipelines")
     registered_at = models.DateTimeField(auto_now_add=True)
 

@@ -29,7 +29,10 @@ class Command(BaseCommand):
         if not registered.versions and not registered.pipelines:
             self.stdout.write("All model versions and pipelines are registered already.")
         if activate:
-            active = activate_pipeline(_pipeline(activate), actor=None)
+            try:
+                active = activate_pipeline(_pipeline(activate), actor=None)
+            except DomainError as error:
+                raise CommandError(str(error)) from error
             self.stdout.write(f"The pipeline {active} judges new images from now on.")
         elif registered.active != registered.default:
             self.stdout.write(
