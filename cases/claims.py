@@ -8,6 +8,7 @@ from django.db import connection, transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from cases.eligibility import check_may_read, readable_by
 from cases.models import Case
 from portal.accounts.access import Action
 from portal.audit.models import Event
@@ -30,7 +31,7 @@ class NotClaimed(Conflict):
 
 class AlreadySigned(Conflict):
     code = "already_signed"
-    remedy = "A signed read is not changed."
+    remedy = "A signed read is not changed; its reader or a lead can amend it."
 
 
 def locked(case: Case) -> Case:
@@ -44,11 +45,13 @@ def claim_case(*, case: Case, reader, request=None) -> Case:
 
     Raises:
         AlreadySigned: There is nothing left to read.
+        NotYourRead: See ``eligibility``.
         ClaimedByAnother: Another reader's claim has not run out.
     """
     case = locked(case)
     if case.status == Case.Status.SIGNED:
         raise AlreadySigned("This case is signed.")
+    check_may_read(reader, case)
     until = timezone.now() + CLAIM_DURATION
     if case.claimed_by_id == reader.pk:
         Case.objects.filter(pk=case.pk).update(claimed_until=until)
@@ -70,7 +73,7 @@ def claim_next_case(*, reader, request=None) -> Case | None:
     A row that another request has locked is being claimed there, so it is passed over instead of waited for.
     """
     free = Q(status=Case.Status.TO_READ) | Q(status=Case.Status.IN_REVIEW, claimed_until__lte=timezone.now())
-    rows = Case.objects.visible_to(reader).filter(free).order_by("priority", "received_at", "id")
+    rows = Case.objects.visible_to(reader).filter(free, readable_by(reader)).order_by("priority", "received_at", "id")
     if connection.features.has_select_for_update_skip_locked:
         rows = rows.select_for_update(skip_locked=True)
     case = rows.first()

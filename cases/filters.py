@@ -8,7 +8,7 @@ from django.db.models import TextChoices
 
 from cases import labels, search
 from cases.blinding import Blinding
-from cases.models import Case, Patient, Priority, Review
+from cases.models import Case, Patient, Priority, Review, Stage
 from cases.models.cases import CaseQuerySet
 
 
@@ -17,6 +17,8 @@ class Tab(TextChoices):
 
     AWAITING = "", "Awaiting review"
     MINE = "mine", "Mine"
+    SECOND_READS = "second", "Second reads"
+    DISAGREEMENTS = "disagreements", "Disagreements"
     SIGNED = "signed", "Signed"
     ALL = "all", "All"
 
@@ -71,11 +73,20 @@ class WorklistFilter(django_filters.FilterSet):
         reader = self.request.user
         held = Case.objects.filter(claimed_by=reader).order_by().values_list("pk")
         drafted = Review.objects.filter(reader=reader, signed_at=None).order_by().values_list("case")
-        in_hand = [pk for (pk,) in held.union(drafted)]
+        read = Review.objects.signed().filter(reader=reader, case__stage__in=[Stage.SECOND, Stage.ADJUDICATION])
+        waiting = read.exclude(case__status=Case.Status.SIGNED).order_by().values_list("case")
+        in_hand = [pk for (pk,) in held.union(drafted, waiting)]
         return [self.qs.filter(signed_by=reader), self.qs.filter(pk__in=in_hand)]
 
     def in_tab(self, queryset: CaseQuerySet, name: str, value: str) -> CaseQuerySet:
-        return queryset.filter(status=Case.Status.SIGNED) if value == Tab.SIGNED else queryset
+        match value:
+            case Tab.SECOND_READS:
+                return queryset.due_for(Stage.SECOND)
+            case Tab.DISAGREEMENTS:
+                return queryset.due_for(Stage.ADJUDICATION)
+            case Tab.SIGNED:
+                return queryset.filter(status=Case.Status.SIGNED)
+        return queryset
 
     def with_ai_status(self, queryset: CaseQuerySet, name: str, value: str) -> CaseQuerySet:
         return self.blinding.with_status(queryset, value)

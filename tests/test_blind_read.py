@@ -46,7 +46,7 @@ ENDINGS: dict[str, Callable[[World], None]] = {
 }
 QUESTIONS = [
     *(("cases:worklist", {"sort": sort}) for sort in SORTS),
-    *(("cases:worklist", {"status": tab}) for tab in ("mine", "all")),
+    *(("cases:worklist", {"status": tab}) for tab in ("mine", "second", "disagreements", "all")),
     *(("cases:worklist", {"ai": status}) for status in (*AiStatus.values, "withheld")),
     *(("cases:worklist", {"label": label, "status": "all"}) for label in ("covid", "normal", "pneumonia")),
     *(("api:case-list", {"ai_status": status}) for status in (*AiStatus.values, "withheld")),

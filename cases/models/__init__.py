@@ -1,5 +1,5 @@
 from cases.models.batches import Batch, BatchItem
-from cases.models.cases import AiStatus, Case, CaseStatusChange, Priority
+from cases.models.cases import AiStatus, Case, CaseStatusChange, Priority, Stage
 from cases.models.macros import Macro
 from cases.models.patients import LabResult, Patient, Sex
 from cases.models.radiographs import Radiograph
@@ -19,4 +19,5 @@ __all__ = [
     "Radiograph",
     "Review",
     "Sex",
+    "Stage",
 ]

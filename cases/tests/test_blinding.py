@@ -201,7 +201,7 @@ class TestLists:
 
 def test_an_administrator_switches_it_and_the_moment_is_kept(client_of, administrator, facility):
     before = facility.blind_since
-    said = {"name": facility.name, "is_active": "on", "blind_first_read": "on"}
+    said = {"name": facility.name, "is_active": "on", "blind_first_read": "on", "double_read_percent": "0"}
     change = reverse("admin:accounts_facility_change", args=[facility.pk])
 
     client_of(administrator).post(change, said)

@@ -25,6 +25,8 @@ class Action(StrEnum):
     ADD_LAB_RESULT = "cases.add_labresult"
     REVIEW_CASE = "cases.review_case"
     TAKE_OVER_CASE = "cases.take_over_case"
+    ADJUDICATE_CASE = "cases.adjudicate_case"
+    AMEND_READ_OF_OTHERS = "cases.amend_read_of_others"
     COMPARE_READS = "cases.compare_reads"
     VIEW_DASHBOARD = "inference.view_dashboard"
     RETRY_RUN = "inference.retry_run"
@@ -45,7 +47,16 @@ _READER = {
 }
 ROLE_ACTIONS: dict[Role, frozenset[str]] = {
     Role.RADIOLOGIST: frozenset(_READER),
-    Role.LEAD: frozenset(_READER | {Action.TAKE_OVER_CASE, Action.COMPARE_READS, Action.VIEW_DASHBOARD}),
+    Role.LEAD: frozenset(
+        _READER
+        | {
+            Action.TAKE_OVER_CASE,
+            Action.ADJUDICATE_CASE,
+            Action.AMEND_READ_OF_OTHERS,
+            Action.COMPARE_READS,
+            Action.VIEW_DASHBOARD,
+        }
+    ),
     Role.SUBMITTER: frozenset(
         {Action.VIEW_CASE, Action.ADD_CASE, Action.ADD_LAB_RESULT, Action.VIEW_MODEL, Action.OWN_TOKENS}
     ),
@@ -98,6 +109,8 @@ ROUTES: dict[str, Rules] = {
     "cases:macro-list": Action.REVIEW_CASE,
     "cases:macro": Action.REVIEW_CASE,
     "cases:macro-delete": Action.REVIEW_CASE,
+    "cases:amend": Action.REVIEW_CASE,
+    "cases:discard-amendment": Action.REVIEW_CASE,
     "cases:upload": Action.ADD_CASE,
     "cases:lab-result-add": Action.ADD_LAB_RESULT,
     "cases:radiograph-preview": Action.VIEW_CASE,
@@ -109,6 +122,7 @@ ROUTES: dict[str, Rules] = {
     "inference:switching": Action.COMPARE_READS,
     "inference:dashboard": Action.VIEW_DASHBOARD,
     "inference:dashboard-table": Action.VIEW_DASHBOARD,
+    "inference:agreement": Action.COMPARE_READS,
     "inference:model-list": Action.VIEW_MODEL,
     "inference:model": Action.VIEW_MODEL,
     "api:schema": Anyone.SIGNED_IN,

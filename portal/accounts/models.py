@@ -4,6 +4,7 @@ import uuid
 from typing import ClassVar
 
 from django.contrib.auth.models import AbstractUser, UserManager
+from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -21,12 +22,31 @@ class Facility(models.Model):
         default=True, help_text="Readers see the AI's reading of a case only after their own first impression of it."
     )
     blind_since = models.DateTimeField("blind since", default=timezone.now, editable=False)
+    double_read_percent = models.PositiveSmallIntegerField(
+        "share of cases read twice, in per cent",
+        default=0,
+        validators=[MaxValueValidator(100)],
+        help_text="Drawn when the first read is signed. With 0, a second read tells its reader that a rule holds.",
+    )
+    double_read_if_ai_disagrees = models.BooleanField(
+        "read twice where AI and reader disagree",
+        default=False,
+        help_text="The AI names a class, and the first reader signs another label.",
+    )
+    double_read_if_ai_indeterminate = models.BooleanField(
+        "read twice where the AI is indeterminate",
+        default=False,
+        help_text="The AI judged the image and names no class.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         verbose_name_plural = "facilities"
         ordering = ["name"]
-        constraints = [models.CheckConstraint(condition=~Q(name=""), name="facility_has_a_name")]
+        constraints = [
+            models.CheckConstraint(condition=~Q(name=""), name="facility_has_a_name"),
+            models.CheckConstraint(condition=Q(double_read_percent__lte=100), name="facility_double_read_is_a_share"),
+        ]
 
     def __str__(self) -> str:
         return self.name
