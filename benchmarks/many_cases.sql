@@ -23,6 +23,8 @@ SELECT drawn.i, drawn.patient, facility_id AS facility,
     now() - (%(count)s - i + random()) * interval '365 days' / %(count)s AS received,
     CASE WHEN urgency < 0.03 THEN 1 WHEN urgency < 0.15 THEN 2 ELSE 3 END AS priority,
     CASE WHEN NOT awaiting THEN 'signed' WHEN reading < 0.02 THEN 'in_review' ELSE 'to_read' END AS status,
+    CASE WHEN awaiting AND mod(i, 20) = 0 THEN 'second' WHEN awaiting AND mod(i, 20) = 1 THEN 'adjudication'
+         ELSE 'first' END AS stage,
     CASE WHEN i > %(count)s * 0.9995 THEN 'queued' WHEN i > %(count)s * 0.999 THEN 'running'
          WHEN ai < 0.88 THEN 'ready' WHEN ai < 0.94 THEN 'indeterminate' WHEN ai < 0.97 THEN 'refused'
          WHEN ai < 0.98 THEN 'failed' ELSE 'off' END AS ai,
@@ -40,10 +42,10 @@ JOIN (SELECT facility_id, array_agg(id) FILTER (WHERE role = 'radiologist') AS r
 ORDER BY i;
 
 INSERT INTO cases_case (id, uid, facility_id, patient_id, accession_number, indication, priority, is_synthetic,
-                        received_at, submitted_by_id, status, claimed_by_id, claimed_until, signed_by_id,
+                        received_at, submitted_by_id, status, stage, claimed_by_id, claimed_until, signed_by_id,
                         ai_status, ai_label, ai_probability, ai_suspicion, ai_reason, ranks_as_of, order_arm)
 SELECT i, gen_random_uuid(), facility, patient, 'ACC-' || lpad(i::text, 9, '0'), 'Cough and fever for three days',
-    priority, false, received, submitter, status, CASE WHEN status = 'in_review' THEN reader END,
+    priority, false, received, submitter, status, stage, CASE WHEN status = 'in_review' THEN reader END,
     CASE WHEN status = 'in_review' THEN now() + interval '20 minutes' END,
     CASE WHEN status = 'signed' THEN reader END,
     ai, CASE WHEN ai = 'ready' THEN label ELSE '' END, CASE WHEN ai = 'ready' THEN probability END, suspicion,
@@ -59,14 +61,15 @@ SELECT i, gen_random_uuid(), i, patient, 'originals/' || sha, 'chest.dcm', sha, 
     'previews/' || sha, sha, 2500, 2048, 12, 'MONOCHROME2', 0, 'DX', 'PA', '', 'CHEST', received, submitter
 FROM (SELECT *, md5(i::text) || md5('x' || i) AS sha FROM plan) AS hashed;
 
-INSERT INTO cases_review (id, uid, case_id, reader_id, first_impression, was_blind, final_label, findings, created_at,
-                          updated_at, signed_at)
-SELECT i, gen_random_uuid(), i, reader, '', false, CASE WHEN status = 'signed' THEN label ELSE '' END, 'Clear lungs.',
-    received, received, CASE WHEN status = 'signed' THEN received + interval '2 hours' END
+INSERT INTO cases_review (id, uid, case_id, reader_id, stage, signed_version, amendment_reason, first_impression,
+                          was_blind, final_label, findings, created_at, updated_at, signed_at)
+SELECT i, gen_random_uuid(), i, reader, 'first', 1, '', '', false,
+    CASE WHEN status = 'signed' THEN label ELSE '' END, 'Clear lungs.', received, received,
+    CASE WHEN status = 'signed' THEN received + interval '2 hours' END
 FROM plan WHERE status <> 'to_read';
 
-INSERT INTO cases_casestatuschange (old, new, actor_id, reason, at, subject_id)
-SELECT old, new, reader, '', received, i
+INSERT INTO cases_casestatuschange (old, new, stage, actor_id, reason, at, subject_id)
+SELECT old, new, 'first', reader, '', received, i
 FROM plan JOIN (VALUES ('to_read', 'in_review'), ('in_review', 'signed')) AS moves (old, new)
     ON status = 'signed' OR status = 'in_review' AND new = 'in_review';
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from django.contrib import admin
 
+from cases.disclosure import is_told, told_moves
 from cases.models import Batch, BatchItem, Case, CaseStatusChange, LabResult, Patient, Radiograph, Review
 from portal.admin import ClinicalAdmin, ReadOnlyInline
 
 
 class StatusChangeInline(ReadOnlyInline):
     model = CaseStatusChange
-    fields = ["at", "old", "new", "actor", "reason"]
+    fields = ["at", "old", "new", "stage", "actor", "reason"]
+
+    def get_queryset(self, request):
+        return super().get_queryset(request).filter(told_moves())
 
 
 class BatchItemInline(ReadOnlyInline):
@@ -29,8 +33,8 @@ class CaseAdmin(ClinicalAdmin):
     """Without what the AI concluded, which a reader must not meet here before a first impression."""
 
     exclude = ["ai_status", "ai_label", "ai_probability", "ai_suspicion", "ai_reason", "ranks_as_of"]
-    list_display = ["uid", "status", "priority", "received_at"]
-    list_filter = ["status", "priority"]
+    list_display = ["uid", "status", "stage", "priority", "received_at"]
+    list_filter = ["status", "stage", "priority"]
     search_fields = ["uid", "accession_number"]
     inlines = [StatusChangeInline]
 
@@ -48,9 +52,14 @@ class LabResultAdmin(ClinicalAdmin):
 
 @admin.register(Review)
 class ReviewAdmin(ClinicalAdmin):
-    list_display = ["uid", "reader", "signed_at"]
+    """Only what its reader alone knew no longer: signed reads of signed cases, and one's own."""
+
+    list_display = ["uid", "stage", "signed_version", "reader", "signed_at"]
     list_select_related = ["reader"]
     search_fields = ["uid", "case__uid"]
+
+    def get_queryset(self, request):
+        return super().get_queryset(request).filter(is_told(request.user))
 
 
 @admin.register(Batch)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from django.db.models import Q
 
-from cases.models import AiStatus, Case, Review
+from cases.models import AiStatus, Case, Review, Stage
 from cases.models.cases import CaseQuerySet
 from portal.accounts.access import Action
 from portal.errors import NotAllowed
@@ -52,7 +52,7 @@ class Blinding:
 
     Attributes:
         is_blinded: Whether this user reads blind at all.
-        committed: Primary keys of the unsigned cases of which the user has given a first impression.
+        committed: Primary keys of the unsigned cases of which the user has given a first impression or signed a read.
     """
 
     is_blinded: bool = False
@@ -102,17 +102,20 @@ def blinding_of(user) -> Blinding:
     """The rule for this user, whatever cases they ask for."""
     if not _is_blinded(user):
         return Blinding()
-    given = Review.objects.filter(reader=user, signed_at=None).exclude(first_impression="")
-    unsigned = given.exclude(case__status=Case.Status.SIGNED)
-    return Blinding(is_blinded=True, committed=frozenset(unsigned.values_list("case_id", flat=True)))
+    own = Review.objects.filter(reader=user).exclude(case__status=Case.Status.SIGNED).order_by()
+    given = own.filter(signed_at=None).exclude(first_impression="")
+    signed = own.signed().filter(case__stage__in=[Stage.SECOND, Stage.ADJUDICATION])
+    committed = given.values_list("case_id").union(signed.values_list("case_id"))
+    return Blinding(is_blinded=True, committed=frozenset(pk for (pk,) in committed))
 
 
 def blinding_on(case: Case, user, reviews: Iterable[Review]) -> Blinding:
     """The rule on the page of one case, which has the case's reviews at hand; any other case it takes for hidden."""
     if not _is_blinded(user):
         return Blinding()
-    given = any(one.first_impression for one in reviews if one.reader_id == user.pk and one.signed_at is None)
-    return Blinding(is_blinded=True, committed=frozenset([case.pk] if given else []))
+    own = [one for one in reviews if one.reader_id == user.pk]
+    has_committed = any(one.first_impression or one.signed_at for one in own)
+    return Blinding(is_blinded=True, committed=frozenset([case.pk] if has_committed else []))
 
 
 def reads_blind(user, case: Case) -> bool:

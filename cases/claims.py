@@ -9,6 +9,7 @@ from django.db.models import Case as Choice
 from django.db.models import Q, Value, When
 from django.utils import timezone
 
+from cases.eligibility import check_may_read, readable_by
 from cases.lanes import ReadingOrder
 from cases.models import Case
 from cases.models.cases import CaseQuerySet
@@ -36,7 +37,7 @@ class NotClaimed(Conflict):
 
 class AlreadySigned(Conflict):
     code = "already_signed"
-    remedy = "A signed read is not changed."
+    remedy = "A signed read is not changed; its reader or a lead can amend it."
 
 
 class ClaimLost(Conflict):
@@ -55,9 +56,9 @@ def locked(case: Case) -> Case:
 
 
 def claimable_by(reader) -> CaseQuerySet:
-    """What this reader could take now: unsigned, and in nobody's hands."""
+    """What this reader could take now: unsigned, in nobody's hands, and a read that is theirs to give."""
     free = Q(status=Case.Status.TO_READ) | Q(status=Case.Status.IN_REVIEW, claimed_until__lte=timezone.now())
-    return Case.objects.visible_to(reader).filter(free)
+    return Case.objects.visible_to(reader).filter(free, readable_by(reader))
 
 
 @transaction.atomic
@@ -66,11 +67,13 @@ def claim_case(*, case: Case, reader, request=None) -> Case:
 
     Raises:
         AlreadySigned: There is nothing left to read.
+        NotYourRead: See ``eligibility``.
         ClaimedByAnother: Another reader's claim has not run out.
     """
     case = locked(case)
     if case.status == Case.Status.SIGNED:
         raise AlreadySigned("This case is signed.")
+    check_may_read(reader, case)
     if case.claimed_by_id == reader.pk:
         return _extended(case)
     if case.is_claimed:

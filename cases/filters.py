@@ -13,7 +13,7 @@ from django.utils import timezone
 from cases import labels, search
 from cases.blinding import Blinding
 from cases.lanes import rules_of
-from cases.models import Case, Patient, Priority, Review
+from cases.models import Case, Patient, Priority, Review, Stage
 from cases.models.cases import CaseQuerySet
 
 
@@ -22,6 +22,8 @@ class Tab(TextChoices):
 
     AWAITING = "", "To read"
     MINE = "mine", "Mine"
+    SECOND_READS = "second", "Second reads"
+    DISAGREEMENTS = "disagreements", "Disagreements"
     SIGNED = "signed", "Signed"
     ALL = "all", "All"
 
@@ -83,11 +85,13 @@ class WorklistFilter(django_filters.FilterSet):
 
     @cached_property
     def in_hand(self) -> list[int]:
-        """Primary keys of the unsigned cases that the reader holds or has begun to write about."""
+        """Primary keys of the unsigned cases that the reader holds, has begun to write about, or read first."""
         reader = self.request.user
+        unsigned = Review.objects.filter(reader=reader).exclude(case__status=Case.Status.SIGNED).order_by()
         held = Case.objects.filter(claimed_by=reader).order_by().values_list("pk")
-        drafts = Review.objects.filter(reader=reader, signed_at=None).exclude(case__status=Case.Status.SIGNED)
-        return [pk for (pk,) in held.union(drafts.order_by().values_list("case"))]
+        drafted = unsigned.filter(signed_at=None).values_list("case")
+        read = unsigned.signed().filter(case__stage__in=[Stage.SECOND, Stage.ADJUDICATION]).values_list("case")
+        return [pk for (pk,) in held.union(drafted, read)]
 
     def filter_queryset(self, queryset: CaseQuerySet) -> CaseQuerySet:
         queryset = super().filter_queryset(queryset)
@@ -97,6 +101,10 @@ class WorklistFilter(django_filters.FilterSet):
         match value:
             case Tab.MINE:
                 return queryset.awaiting_review().filter(pk__in=self.in_hand)
+            case Tab.SECOND_READS:
+                return queryset.due_for(Stage.SECOND)
+            case Tab.DISAGREEMENTS:
+                return queryset.due_for(Stage.ADJUDICATION)
             case Tab.SIGNED:
                 return queryset.filter(status=Case.Status.SIGNED)
             case _:

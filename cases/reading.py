@@ -8,15 +8,15 @@ from django.db import transaction
 from django.utils import timezone
 
 from cases.blinding import CONCLUSIONS, reads_blind
-from cases.claims import CLAIM_DURATION, claim_case, locked
+from cases.claims import CLAIM_DURATION
 from cases.labels import OTHER, read_labels
 from cases.models import Case, DisagreementReason, Review
 from cases.models.findings import PATTERN_FIELDS, SCORE_FIELDS
 from cases.services import InvalidDetails
+from cases.signing import draft_for, sign
 from portal.audit.models import Event
 from portal.audit.services import record
 from portal.errors import DomainError
-from portal.status import change_status
 
 
 class DraftChanged(DomainError):
@@ -42,6 +42,8 @@ def save_review(
 ) -> Review:
     """Keeps what the reader has said so far, claiming the case if it is free.
 
+    In a signed case it goes into the reader's open amendment.
+
     The first impression is written once: a later one does not replace it. It shows the AI's reading to its reader.
 
     A page saves every few seconds. A row in the audit trail stands for the first save of a reading session, which ends
@@ -61,14 +63,14 @@ def save_review(
         InvalidDetails: A label that is neither a class of the case's models nor one of the reader's own answers, or a
             verdict on an AI that has not concluded or that the reader has not been ahead of.
         DraftChanged: The stored draft has another version, and says something else.
-        ClaimedByAnother, AlreadySigned: See ``claim_case``.
+        NotYourRead, ClaimedByAnother, AlreadySigned: See ``claim_case``.
     """
-    case = claim_case(case=case, reader=reader, request=request)
+    review = draft_for(case=case, reader=reader, request=request)
+    case = review.case
     if not {first_impression, read.get("final_label", "")} <= {"", *read_labels(case)}:
         raise InvalidDetails("This label is not one that the case can have.", remedy="Choose one of those offered.")
-    review, _ = Review.objects.get_or_create(case_id=case.pk, reader=reader, signed_at=None)
     last_saved = review.updated_at if review.draft_version else None
-    commits = bool(first_impression and not review.first_impression)
+    commits = bool(first_impression and review.takes_first_impression)
     if commits:
         review.first_impression = first_impression
         review.first_impression_at = timezone.now()
@@ -123,19 +125,15 @@ def check_signable(final_label: str, findings: str, **read) -> None:
 
 @transaction.atomic
 def sign_case(*, case: Case, reader, final_label="", findings="", request=None, **read) -> Review:
-    """Makes the reader's draft final: the case leaves the queue and the review is never changed again.
+    """Makes the reader's draft final; what becomes of the case then, ``signing.sign`` says.
 
     Raises:
         InvalidDetails: See ``check_signable`` and ``save_review``.
         DraftChanged: See ``save_review``.
-        ClaimedByAnother, AlreadySigned: See ``claim_case``.
+        NotYourRead, ClaimedByAnother, AlreadySigned: See ``claim_case``.
     """
     read |= {"final_label": final_label, "findings": findings.strip()}
     review = save_review(case=case, reader=reader, request=request, **read)
     check_signable(**{name: getattr(review, name) for name in Review.READ_FIELDS})
-    case = locked(case)
-    change_status(case, Case.Status.SIGNED, actor=reader, claimed_by=None, claimed_until=None, signed_by=reader)
-    review.signed_at = timezone.now()
-    review.save(update_fields=["signed_at", "updated_at"])
-    record(Event.SIGNED_CASE, actor=reader, obj=case, request=request)
+    sign(review=review, request=request)
     return review

@@ -20,7 +20,7 @@ from portal.accounts.models import User
 
 @dataclass(frozen=True)
 class Switching:
-    """One reader's signed blind reads of which the AI had named a class in time.
+    """One reader's blind reads of signed cases, as first signed, of which the AI had named a class in time.
 
     Attributes:
         reader: Who read.
@@ -44,7 +44,7 @@ def switching_by_reader(reads: ReviewQuerySet) -> list[Switching]:
     first, final = (says & positive | ~says & negative for says in says_covid)
     judged = Q(truth__isnull=False) & ~Q(first_impression=NOT_DIAGNOSTIC) & ~Q(final_label=NOT_DIAGNOSTIC)
     rows = (
-        reads.signed()
+        reads.originals()
         .filter(was_blind=True)
         .filter(Exists(_class_named_in_time()))
         .annotate(truth=truth_result("case"))

@@ -14,6 +14,7 @@ urlpatterns = [
     path("readers/", views.SwitchingView.as_view(), name="switching"),
     path("dashboard/", dashboard.DashboardView.as_view(), name="dashboard"),
     path("dashboard/table/", dashboard.DashboardTableView.as_view(), name="dashboard-table"),
+    path("readers/agreement/", views.AgreementView.as_view(), name="agreement"),
     path("models/", views.ModelListView.as_view(), name="model-list"),
     path("models/<uuid:uid>/", views.ModelView.as_view(), name="model"),
 ]

@@ -9,6 +9,7 @@ from django_htmx.http import trigger_client_event
 from cases import labels, truth
 from cases.blinding import blinding_of
 from cases.models import Radiograph, Review
+from inference.agreement import between_readers, with_the_ai
 from inference.cards import render_card
 from inference.dashboard.comparison import COVID
 from inference.media import heatmap_response
@@ -61,6 +62,16 @@ class SwitchingView(TemplateView):
     def get_context_data(self, **kwargs):
         rows = switching_by_reader(Review.objects.visible_to(self.request.user))
         return super().get_context_data(**kwargs, rows=rows, covid=labels.title(COVID), rule=truth.RULE)
+
+
+class AgreementView(TemplateView):
+    """For leads: how far readers agree with each other and with the AI."""
+
+    template_name = "inference/agreement.html"
+
+    def get_context_data(self, **kwargs):
+        reads = Review.objects.visible_to(self.request.user)
+        return super().get_context_data(**kwargs, between=between_readers(reads), with_ai=with_the_ai(reads))
 
 
 class ModelListView(ListView):

@@ -46,7 +46,8 @@ def change_status(obj, new: str, *, actor=None, reason: str = "", only_if: Q | N
     """Moves ``obj.status`` to ``new`` together with other columns, if the row still is as we know it.
 
     Args:
-        obj: An instance whose model has ``TRANSITIONS`` (status -> allowed next ones) and ``status_changes``.
+        obj: An instance whose model has ``TRANSITIONS`` (status -> allowed next ones) and ``status_changes``; columns
+            that it names in ``KEPT_IN_HISTORY`` are repeated there as they are after the move.
         new: The status to move to.
         actor: The user who caused it; None for the system.
         reason: Kept in the history, at most 200 characters.
@@ -77,12 +78,20 @@ def change_statuses(
     rows = model._base_manager.filter(only_if or Q(), pk__in=[obj.pk for obj in objs], status=old)
     if rows.update(status=new, **changes) != len(objs):
         raise StaleStatus(f"This {kind} has been changed by somebody else in the meantime.")
-    history = model._meta.get_field("status_changes").related_model
-    history._base_manager.bulk_create(
-        history(subject=obj, old=old, new=new, actor=actor, reason=reason[:200]) for obj in objs
-    )
     for obj in objs:
         obj.status = new
         for name, value in changes.items():
             if not hasattr(value, "resolve_expression"):  # what the database computes is not known here
                 setattr(obj, name, value)
+    history, kept = model._meta.get_field("status_changes").related_model, getattr(model, "KEPT_IN_HISTORY", ())
+    history._base_manager.bulk_create(
+        history(
+            subject=obj,
+            old=old,
+            new=new,
+            actor=actor,
+            reason=reason[:200],
+            **{name: getattr(obj, name) for name in kept},
+        )
+        for obj in objs
+    )

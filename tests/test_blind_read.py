@@ -48,7 +48,7 @@ ENDINGS: dict[str, Callable[[World], None]] = {
 }
 QUESTIONS = [
     *(("cases:worklist", {"sort": sort}) for sort in SORTS),
-    *(("cases:worklist", {"status": tab}) for tab in ("mine", "all", "signed")),
+    *(("cases:worklist", {"status": tab}) for tab in ("mine", "second", "disagreements", "all", "signed")),
     *(("cases:worklist", {"due": due}) for due in ("overdue", "longest")),
     *(("cases:worklist", {"ai": status}) for status in (*AiStatus.values, "withheld")),
     *(("cases:worklist", {"label": label, "status": "all"}) for label in ("covid", "normal", "pneumonia")),

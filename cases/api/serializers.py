@@ -6,6 +6,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from cases.blinding import SHOWN_STATUSES, ShownAi
+from cases.disclosure import names_reader
 from cases.findings import Device, Effusion, Pattern, ZoneScore
 from cases.models import Batch, BatchItem, Case, LabResult, Patient, Priority, Radiograph, Review
 from portal.serializers import ProblemSerializer, address_of, label_of
@@ -80,6 +81,7 @@ class CaseSerializer(serializers.ModelSerializer):
     priority = PriorityField(read_only=True)
     priority_label = label_of("priority")
     status_label = label_of("status")
+    stage_label = label_of("stage")
     claimed_by = serializers.CharField(source="claimed_by.username", read_only=True, allow_null=True, default=None)
     ai_status = serializers.SerializerMethodField(
         help_text="withheld: there is a reading, and it waits for your first impression."
@@ -104,6 +106,8 @@ class CaseSerializer(serializers.ModelSerializer):
             "received_at",
             "status",
             "status_label",
+            "stage",
+            "stage_label",
             "claimed_by",
             "ai_status",
             "ai_status_label",
@@ -112,6 +116,7 @@ class CaseSerializer(serializers.ModelSerializer):
             "images_url",
         ]
         read_only_fields = fields
+        extra_kwargs = {"stage": {"help_text": "The read that is due; of a signed case, the one that ended it."}}
 
     def shown(self, case: Case) -> ShownAi:
         return self.context["blinding"].shows(case)
@@ -182,7 +187,15 @@ class FindingsSerializer(serializers.Serializer):
 class SignedReviewSerializer(serializers.ModelSerializer):
     """A signed read; drafts are their readers' own and not shown."""
 
-    reader = serializers.CharField(source="reader.username", read_only=True)
+    reader = serializers.SerializerMethodField(help_text="Null while the reads of the case are still being weighed.")
+    stage_label = label_of("stage")
+    version = serializers.IntegerField(
+        source="signed_version", read_only=True, min_value=1, help_text="1, then one more with each amendment."
+    )
+    amends = serializers.UUIDField(
+        source="amends.uid", read_only=True, allow_null=True, default=None, help_text="The version before this one."
+    )
+    is_in_force = serializers.BooleanField(read_only=True, help_text="True of the one read of the case that counts.")
     first_impression_label = serializers.CharField(source="first_impression_title", read_only=True)
     final_label_label = serializers.CharField(source="final_label_title", read_only=True)
     structured_findings = FindingsSerializer(read_only=True)
@@ -193,6 +206,12 @@ class SignedReviewSerializer(serializers.ModelSerializer):
         fields = [
             "uid",
             "reader",
+            "stage",
+            "stage_label",
+            "version",
+            "amends",
+            "amendment_reason",
+            "is_in_force",
             "first_impression",
             "first_impression_label",
             "first_impression_at",
@@ -208,6 +227,11 @@ class SignedReviewSerializer(serializers.ModelSerializer):
             "signed_at",
         ]
         read_only_fields = fields
+        extra_kwargs = {"stage": {"help_text": "Which read of the case it is."}}
+
+    @extend_schema_field(serializers.CharField(allow_null=True))
+    def get_reader(self, read: Review) -> str | None:
+        return read.reader.username if names_reader(self.context["request"].user, read) else None
 
 
 class ItemSerializer(serializers.ModelSerializer):

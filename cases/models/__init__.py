@@ -1,5 +1,5 @@
 from cases.models.batches import Batch, BatchItem
-from cases.models.cases import AiStatus, Case, CaseStatusChange, OrderArm, Priority
+from cases.models.cases import AiStatus, Case, CaseStatusChange, OrderArm, Priority, Stage
 from cases.models.macros import Macro
 from cases.models.patients import LabResult, Patient, Sex
 from cases.models.radiographs import Radiograph
@@ -22,4 +22,5 @@ __all__ = [
     "Review",
     "SavedFilter",
     "Sex",
+    "Stage",
 ]

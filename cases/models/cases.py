@@ -49,10 +49,21 @@ class OrderArm(models.TextChoices):
     PLAIN = "plain", "Ordered without the AI"
 
 
+class Stage(models.TextChoices):
+    """Which read of a case is due, and of a review, which one it is; see ``cases.second_reads``."""
+
+    FIRST = "first", "First read"
+    SECOND = "second", "Second read"
+    ADJUDICATION = "adjudication", "Adjudication"
+
+
 class CaseQuerySet(FacilityScopedQuerySet):
     def awaiting_review(self) -> Self:
         """Everything that is not signed: AI being slow, refused or failed keeps no case from its reader."""
         return self.exclude(status=Case.Status.SIGNED)
+
+    def due_for(self, stage: Stage) -> Self:
+        return self.awaiting_review().filter(stage=stage)
 
     def for_worklist(self) -> Self:
         """With all that a row shows, in reading order."""
@@ -60,7 +71,10 @@ class CaseQuerySet(FacilityScopedQuerySet):
 
 
 class Case(models.Model):
-    """One imaging episode to be read. ``status`` is the reader's side; ``ai_*`` repeats what its runs concluded."""
+    """One imaging episode to be read.
+
+    ``status`` is the reader's side and ``stage`` the read that it is about; ``ai_*`` repeats what its runs concluded.
+    """
 
     class Status(models.TextChoices):
         TO_READ = "to_read", "To read"
@@ -72,6 +86,7 @@ class Case(models.Model):
         Status.IN_REVIEW: {Status.TO_READ, Status.SIGNED},
         Status.SIGNED: set(),
     }
+    KEPT_IN_HISTORY = ("stage",)
 
     uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     facility = models.ForeignKey(Facility, models.PROTECT, related_name="cases", db_index=False)
@@ -85,9 +100,10 @@ class Case(models.Model):
     submitted_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
 
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.TO_READ)
+    stage = models.CharField(max_length=12, choices=Stage.choices, default=Stage.FIRST)
     claimed_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="claimed_cases")
     claimed_until = models.DateTimeField(null=True)
-    # Repeats the reader of the signed review, so that a reader's own cases can be read in order off an index.
+    # Repeats the reader of the read in force, so that a reader's own cases can be read in order off an index.
     signed_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+", db_index=False)
 
     ai_status = models.CharField(max_length=20, choices=AiStatus.choices, default=AiStatus.OFF)
@@ -109,6 +125,8 @@ class Case(models.Model):
         permissions = [
             ("review_case", "Can review cases"),
             ("take_over_case", "Can take over a claimed case"),
+            ("adjudicate_case", "Can decide where two reads of a case differ"),
+            ("amend_read_of_others", "Can amend a signed read of somebody else"),
             ("compare_reads", "Can see how often readers change their first impression"),
         ]
         # A page reads its rows off one of these, whatever its tab and order, and never sorts what it does not show.
@@ -133,6 +151,17 @@ class Case(models.Model):
                 F("id"),
                 condition=~Q(status="signed"),
                 name="case_awaiting_ranked",
+            ),
+            # The tabs of second reads and disagreements; first reads, nearly all there are, stay out.
+            models.Index(
+                fields=["facility", "stage", "priority", "received_at", "id"],
+                condition=~Q(status="signed") & ~Q(stage="first"),
+                name="case_further_reading_order",
+            ),
+            models.Index(
+                fields=["facility", "stage", "received_at", "id"],
+                condition=~Q(status="signed") & ~Q(stage="first"),
+                name="case_further_received",
             ),
             models.Index(fields=["signed_by", "received_at", "id"], name="case_signed_by_received"),
             models.Index(
@@ -159,6 +188,7 @@ class Case(models.Model):
             models.CheckConstraint(
                 condition=Q(status__in=["to_read", "in_review", "signed"]), name="case_status_is_known"
             ),
+            models.CheckConstraint(condition=Q(stage__in=Stage.values), name="case_stage_is_known"),
             models.CheckConstraint(condition=Q(ai_status__in=AiStatus.values), name="case_ai_status_is_known"),
             models.CheckConstraint(
                 condition=Q(
@@ -211,3 +241,6 @@ class Case(models.Model):
 
 class CaseStatusChange(StatusChange):
     subject = models.ForeignKey(Case, models.PROTECT, related_name="status_changes")
+    stage = models.CharField(
+        max_length=12, choices=Stage.choices, default=Stage.FIRST, help_text="Which read was due after the change."
+    )

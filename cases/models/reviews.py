@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import uuid
+from typing import Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from cases import labels
-from cases.models.cases import Case
+from cases.models.cases import Case, Stage
 from cases.models.findings import STRUCTURED_CONSTRAINTS, STRUCTURED_FIELDS, StructuredFindings
 from cases.models.scoping import FacilityScopedQuerySet
 from portal.accounts.models import Facility
@@ -16,8 +17,33 @@ from portal.accounts.models import Facility
 class ReviewQuerySet(FacilityScopedQuerySet):
     facility_lookup = "case__facility"
 
-    def signed(self):
+    def signed(self) -> Self:
         return self.filter(signed_at__isnull=False)
+
+    def originals(self) -> Self:
+        """Signed reads as first signed, of cases that are signed: what comparisons of readers are made from.
+
+        While a case waits for another read, no figure may tell of the reads that it has.
+        """
+        return self.signed().filter(signed_version=1, case__status=Case.Status.SIGNED)
+
+    def in_force(self) -> Self:
+        """The one read of each signed case that counts: the adjudication, else the first read, in its last version.
+
+        A case that waits for another read has none yet.
+        """
+        return self.signed().filter(_counts())
+
+    def with_standing(self) -> Self:
+        """Each with ``is_in_force``, as ``in_force`` says."""
+        return self.annotate(is_in_force=Q(signed_at__isnull=False) & _counts())
+
+
+def _counts() -> Q:
+    is_later = Q(stage=OuterRef("stage"), signed_version__gt=OuterRef("signed_version"))
+    decides = Q(stage=Stage.ADJUDICATION) & ~Q(stage=OuterRef("stage"))
+    stronger = Review.objects.signed().filter(is_later | decides, case=OuterRef("case")).order_by()
+    return Q(case__status=Case.Status.SIGNED) & ~Q(stage=Stage.SECOND) & ~Q(Exists(stronger))
 
 
 class DisagreementReason(models.TextChoices):
@@ -31,7 +57,10 @@ class DisagreementReason(models.TextChoices):
 
 
 class Review(StructuredFindings):
-    """One reader's read of a case: a draft until it is signed, then never changed."""
+    """One reader's read of a case: a draft until it is signed, then never changed.
+
+    An amendment is a further version of a signed read of the same stage, by its reader or by a lead.
+    """
 
     READ_FIELDS = [
         "final_label",
@@ -46,6 +75,12 @@ class Review(StructuredFindings):
     uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     case = models.ForeignKey(Case, models.PROTECT, related_name="reviews")
     reader = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="reviews")
+    stage = models.CharField(max_length=12, choices=Stage.choices, default=Stage.FIRST)
+    signed_version = models.PositiveSmallIntegerField(
+        default=1, help_text="Of this stage's read: 1, then one more with each amendment."
+    )
+    amends = models.ForeignKey("self", models.PROTECT, null=True, related_name="amendments")
+    amendment_reason = models.CharField(max_length=300, blank=True)
     first_impression = models.CharField(max_length=40, blank=True)
     first_impression_at = models.DateTimeField(null=True)
     was_blind = models.BooleanField(
@@ -63,6 +98,8 @@ class Review(StructuredFindings):
     updated_at = models.DateTimeField(auto_now=True)
     signed_at = models.DateTimeField(null=True)
 
+    is_in_force: bool  # where it was read ``with_standing``
+
     objects = ReviewQuerySet.as_manager()
 
     class Meta:
@@ -70,11 +107,31 @@ class Review(StructuredFindings):
         indexes = [models.Index(fields=["reader"], condition=Q(signed_at__isnull=True), name="review_drafts")]
         constraints = [
             models.UniqueConstraint(
-                fields=["case", "reader"], condition=Q(signed_at__isnull=True), name="review_one_draft_per_reader"
+                fields=["case", "reader"],
+                condition=Q(signed_at__isnull=True, amends__isnull=True),
+                name="review_one_draft_per_reader",
             ),
             models.UniqueConstraint(
-                fields=["case"], condition=Q(signed_at__isnull=False), name="review_case_signed_once"
+                fields=["case"],
+                condition=Q(signed_at__isnull=True, amends__isnull=False),
+                name="review_one_open_amendment_per_case",
             ),
+            models.UniqueConstraint(
+                fields=["case", "stage", "signed_version"],
+                condition=Q(signed_at__isnull=False),
+                name="review_signed_once_per_stage_and_version",
+            ),
+            models.UniqueConstraint(
+                fields=["case", "reader"],
+                condition=Q(signed_at__isnull=False, signed_version=1),
+                name="review_every_read_by_another_reader",
+            ),
+            models.CheckConstraint(
+                condition=Q(signed_version=1, amends__isnull=True, amendment_reason="")
+                | Q(signed_version__gt=1, amends__isnull=False) & ~Q(amendment_reason=""),
+                name="review_amendment_has_a_reason",
+            ),
+            models.CheckConstraint(condition=Q(stage__in=Stage.values), name="review_stage_is_known"),
             models.CheckConstraint(
                 condition=Q(first_impression="", first_impression_at__isnull=True)
                 | ~Q(first_impression="") & Q(first_impression_at__isnull=False),
@@ -115,6 +172,15 @@ class Review(StructuredFindings):
 
     def __str__(self) -> str:
         return f"Review {self.uid}"
+
+    @property
+    def is_amendment(self) -> bool:
+        return self.amends_id is not None
+
+    @property
+    def takes_first_impression(self) -> bool:
+        """It is given once, and never afterwards."""
+        return not self.first_impression and not self.is_amendment
 
     @property
     def first_impression_title(self) -> str:

@@ -205,7 +205,13 @@ def test_an_administrator_switches_it_and_the_moment_is_kept(client_of, administ
     kept = {
         field.name: getattr(facility, field.name) for field in Facility._meta.fields if field.name.endswith("minutes")
     }
-    said = kept | {"name": facility.name, "is_active": "on", "blind_first_read": "on", "ai_order_weight": 0.5}
+    said = kept | {
+        "name": facility.name,
+        "is_active": "on",
+        "blind_first_read": "on",
+        "ai_order_weight": 0.5,
+        "double_read_percent": 0,
+    }
     change = reverse("admin:accounts_facility_change", args=[facility.pk])
 
     client_of(administrator).post(change, said)

@@ -122,6 +122,7 @@ class TestReview:
             ("review_first_impression_is_dated", {"first_impression": "covid"}),
             ("review_first_impression_is_dated", {"first_impression_at": timezone.now()}),
             ("review_signed_has_a_label", {"signed_at": timezone.now()}),
+            ("review_stage_is_known", {"stage": "third"}),
             ("review_other_is_explained", {"signed_at": timezone.now(), "final_label": "other"}),
         ],
     )
@@ -134,10 +135,36 @@ class TestReview:
         with refuses("review_one_draft_per_reader"):
             self.create(case=draft.case, reader=draft.reader)
 
-    def test_a_case_is_signed_once(self):
-        signed = self.create(final_label="covid", signed_at=timezone.now())
-        with refuses("review_case_signed_once"):
-            self.create(case=signed.case, final_label="normal", signed_at=timezone.now())
+    def signed(self, **values) -> Review:
+        return self.create(**{"final_label": "covid", "signed_at": timezone.now(), **values})
+
+    def test_each_version_of_each_stage_is_signed_once(self):
+        first = self.signed()
+        self.signed(case=first.case, stage="second")
+        with refuses("review_signed_once_per_stage_and_version"):
+            self.signed(case=first.case)
+
+    def test_a_reader_reads_a_case_once(self):
+        first = self.signed()
+        with refuses("review_every_read_by_another_reader"):
+            self.signed(case=first.case, reader=first.reader, stage="second")
+
+    @pytest.mark.parametrize("values", [{"signed_version": 2}, {"amendment_reason": "Typo"}, {"signed_version": 0}])
+    def test_an_amendment_has_an_original_and_a_reason(self, values):
+        with refuses("review_amendment_has_a_reason"):
+            self.create(**values)
+
+    def test_an_amendment_without_a_reason_cannot_be(self):
+        read = self.signed()
+        with refuses("review_amendment_has_a_reason"):
+            self.create(case=read.case, amends=read, signed_version=2)
+
+    def test_one_amendment_of_a_case_is_open_at_a_time(self):
+        read = self.signed()
+        amendment = {"case": read.case, "amends": read, "signed_version": 2, "amendment_reason": "Typo"}
+        self.create(**amendment)
+        with refuses("review_one_open_amendment_per_case"):
+            self.create(**amendment)
 
 
 class TestBatch:

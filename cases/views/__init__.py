@@ -4,6 +4,8 @@ from cases.views.media import RadiographOriginalView, RadiographPixelsView, Radi
 from cases.views.page import CaseView
 from cases.views.reading import (
     AddLabResultView,
+    AmendView,
+    DiscardAmendmentView,
     FirstImpressionView,
     ReleaseView,
     ReviewView,
@@ -16,10 +18,12 @@ from cases.views.worklist import WorklistView
 
 __all__ = [
     "AddLabResultView",
+    "AmendView",
     "CaseView",
     "ClaimNextView",
     "ClaimView",
     "DeleteMacroView",
+    "DiscardAmendmentView",
     "FirstImpressionView",
     "MacroListView",
     "MacroView",

@@ -13,12 +13,13 @@ from django.urls import reverse
 from django.views import View
 
 from cases.blinding import blinding_on
+from cases.disclosure import history
 from cases.forms import LabResultForm, ReviewForm
 from cases.lanes import wait_of
 from cases.models import Case, Radiograph, Review
 from cases.reading import asks_verdict
 from cases.truth import truth_of
-from portal.accounts.access import Action
+from cases.views.reads import reads_of
 from portal.audit.models import Event
 from portal.audit.services import record
 from portal.errors import DomainError
@@ -80,30 +81,32 @@ def case_context(
     request, case: Case, *, review_form: ReviewForm | None = None, lab_form: LabResultForm | None = None
 ) -> dict:
     """What the page and its parts show. There is a form to read with only where a read can be given."""
-    images, reviews = _images_by_case(case), list(case.reviews.select_related("reader"))
-    radiographs = images[case.pk]
-    signed, draft = _reviews(reviews, request.user)
-    if review_form is None and signed is None and request.user.has_perm(Action.REVIEW_CASE):
-        review_form = ReviewForm.of(case, draft)
+    images, user = _images_by_case(case), request.user
+    radiographs, reviews = images[case.pk], list(case.reviews.with_standing().select_related("reader"))
+    blinding = blinding_on(case, user, reviews)
+    reads, is_mine = reads_of(case, user, reviews, blinding), case.is_held_by(user)
+    if review_form is None and reads.can_write:
+        review_form = ReviewForm.of(case, reads.draft)
     lab_results = list(case.patient.lab_results.all())
     return {
         "case": case,
         "patient": case.patient,
         "radiographs": radiographs,
         "radiograph": _chosen(radiographs, request.GET.get("radiograph", "")),
-        "signed_review": signed,
-        "draft": draft,
-        "is_mine": case.is_held_by(request.user),
-        "held": case.is_held_by(request.user),
+        "reads": reads,
+        "draft": reads.draft,
+        "is_mine": is_mine,
+        "is_writing": is_mine or reads.is_amending,
+        "held": is_mine,
         "wait": wait_of(case),
         "review_form": review_form,
-        "blinding": blinding_on(case, request.user, reviews),
-        "asks_verdict": asks_verdict(case, draft),
+        "blinding": blinding,
+        "asks_verdict": asks_verdict(case, reads.draft),
         "lab_form": lab_form or LabResultForm(),
         "lab_results": lab_results,
         "truth": truth_of(case, lab_results),
         "prior_cases": _other_cases(case, images),
-        "history": list(case.status_changes.select_related("actor")),
+        "history": history(case, user),
     }
 
 
@@ -122,17 +125,6 @@ def _chosen(radiographs: list[Radiograph], uid: str) -> Radiograph | None:
     return next((one for one in radiographs if str(one.uid) == uid), radiographs[0] if radiographs else None)
 
 
-def _reviews(reviews: list[Review], user) -> tuple[Review | None, Review | None]:
-    """(the signed read, the user's own draft); another reader's draft is nobody else's business."""
-    signed = draft = None
-    for review in reviews:
-        if review.signed_at is not None:
-            signed = review
-        elif review.reader_id == user.pk:
-            draft = review
-    return signed, draft
-
-
 def _images_by_case(case: Case) -> defaultdict[int, list[Radiograph]]:
     """Those of all the patient's cases, by primary key of the case: any may be put beside the current one."""
     images: defaultdict[int, list[Radiograph]] = defaultdict(list)
@@ -144,8 +136,8 @@ def _images_by_case(case: Case) -> defaultdict[int, list[Radiograph]]:
 
 
 def _other_cases(case: Case, images: Mapping[int, list[Radiograph]]) -> list[WithAnnotations[Case, _OfPrior]]:
-    """The patient's other cases, each with its ``images`` and the ``signed_label`` of its read."""
-    signed = Review.objects.signed().filter(case=OuterRef("pk")).values("final_label")
+    """The patient's other cases, each with its ``images`` and the ``signed_label`` of the read in force."""
+    signed = Review.objects.in_force().filter(case=OuterRef("pk")).order_by().values("final_label")
     others = case.patient.cases.exclude(pk=case.pk).annotate(signed_label=Subquery(signed))
     found = cast("list[WithAnnotations[Case, _OfPrior]]", list(others.order_by("-received_at", "-id")[:PRIOR_CASES]))
     for other in found:

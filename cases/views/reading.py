@@ -7,7 +7,7 @@ from django.http import JsonResponse
 from django.shortcuts import redirect, render
 from django.views import View
 
-from cases import claims, reading, services
+from cases import amending, claims, reading, services
 from cases.forms import LabResultForm, ReviewForm
 from cases.models import Case, Review
 from cases.views.page import case_context, case_url, render_case, visible_case
@@ -138,6 +138,31 @@ class SignView(ReadingView):
     def _ask(self, case: Case, form: ReviewForm):
         review = Review(**{name: form.cleaned_data[name] for name in Review.READ_FIELDS})
         return render(self.request, "cases/sign.html", {"case": case, "form": form, "review": review})
+
+
+class AmendView(View):
+    """Opens an amendment of the signed read; the page then holds a form with its copy."""
+
+    def post(self, request, uid):
+        case = visible_case(request.user, uid)
+        try:
+            amending.open_amendment(
+                case=case, actor=request.user, reason=request.POST.get("reason", ""), request=request
+            )
+        except DomainError as error:
+            return render_case(request, case, problem=error, status=error.status)
+        return redirect(case_url(request, case))
+
+
+class DiscardAmendmentView(View):
+    def post(self, request, uid):
+        case = visible_case(request.user, uid)
+        try:
+            amending.discard_amendment(case=case, actor=request.user, request=request)
+        except DomainError as error:
+            return render_case(request, case, problem=error, status=error.status)
+        messages.success(request, "The amendment is discarded. The signed read stands as it was.")
+        return redirect(case_url(request, case))
 
 
 class AddLabResultView(View):

@@ -13,7 +13,8 @@ from cases.api.serializers import (
     RadiographSerializer,
     SignedReviewSerializer,
 )
-from cases.models import BatchItem
+from cases.disclosure import decides, shown_reads
+from cases.models import BatchItem, Case
 from inference.models import ClassProbability, Heatmap, MemberOutput, ModelVersion, Pipeline, Prediction, Refusal, Run
 from portal.serializers import address_of, label_of
 
@@ -227,14 +228,20 @@ class RadiographWithRunsSerializer(RadiographSerializer):
 
 
 class CaseDetailSerializer(CaseSerializer):
-    """A case with its radiographs, what the AI made of each, and the signed read."""
+    """A case with its radiographs, what the AI made of each, and its signed reads in all versions."""
 
     radiographs = RadiographWithRunsSerializer(many=True, read_only=True)
-    reviews = SignedReviewSerializer(source="signed_reviews", many=True, read_only=True)
+    reviews = serializers.SerializerMethodField()
 
     class Meta(CaseSerializer.Meta):
         fields = [*CaseSerializer.Meta.fields, "radiographs", "reviews"]
         read_only_fields = fields
+
+    @extend_schema_field(SignedReviewSerializer(many=True))
+    def get_reviews(self, case: Case) -> list[dict]:
+        user, reviews = self.context["request"].user, case.reviews.with_standing().select_related("reader", "amends")
+        shown = shown_reads(case, user, reviews, self.context["blinding"], is_deciding=decides(user, case))
+        return list(SignedReviewSerializer(shown, many=True, context=self.context).data)
 
 
 class ItemRunSerializer(serializers.ModelSerializer):

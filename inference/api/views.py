@@ -9,7 +9,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from cases.api.scoping import FacilityScopedView
-from cases.models import Batch, Case, Review
+from cases.models import Batch, Case
 from inference.api.filters import RunFilter
 from inference.api.serializers import (
     BatchDetailSerializer,
@@ -34,21 +34,21 @@ class CaseDetailView(FacilityScopedView, generics.RetrieveAPIView):
 
     def get_queryset(self):
         runs = Run.objects.with_results().select_related("radiograph__case").shown_to(self.blinding)
-        reads = Review.objects.signed().select_related("reader")
         return (
             super()
             .get_queryset()
             .prefetch_related(
                 Prefetch("radiographs__runs", runs),
                 "radiographs__case",
-                Prefetch("reviews", reads, to_attr="signed_reviews"),
             )
         )
 
     @extend_schema(summary="Read a case with everything known of it", operation_id="cases_retrieve")
     def get(self, request, uid):
-        """Radiographs with their runs and predictions, and the signed read. Drafts of readers are not shown.
+        """Radiographs with their runs and predictions, and the signed reads. Drafts of readers are not shown.
 
+        Of a case that waits for another read, a reader is shown their own read only, and a lead who decides between two
+        that differ is shown both without names. The read with `is_in_force` is the one that counts.
         To a reader who has given no first impression yet, `ai_status` is `withheld` and runs with a conclusion are not
         there.
         """

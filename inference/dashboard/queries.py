@@ -113,7 +113,7 @@ class Outcomes:
 
 def signed_reads(cases: CaseQuerySet) -> ReviewQuerySet:
     """Of each of the cases that is signed, the one read that counts."""
-    signed: ReviewQuerySet = Review.objects.signed().filter(case__in=cases.filter(status=Case.Status.SIGNED))
+    signed: ReviewQuerySet = Review.objects.in_force().filter(case__in=cases)
     return signed.order_by()
 
 

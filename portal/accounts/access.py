@@ -25,6 +25,8 @@ class Action(StrEnum):
     ADD_LAB_RESULT = "cases.add_labresult"
     REVIEW_CASE = "cases.review_case"
     TAKE_OVER_CASE = "cases.take_over_case"
+    ADJUDICATE_CASE = "cases.adjudicate_case"
+    AMEND_READ_OF_OTHERS = "cases.amend_read_of_others"
     COMPARE_READS = "cases.compare_reads"
     VIEW_DASHBOARD = "inference.view_dashboard"
     REMOVE_SHARED_FILTER = "cases.delete_savedfilter"
@@ -47,7 +49,15 @@ _READER = {
 ROLE_ACTIONS: dict[Role, frozenset[str]] = {
     Role.RADIOLOGIST: frozenset(_READER),
     Role.LEAD: frozenset(
-        _READER | {Action.TAKE_OVER_CASE, Action.COMPARE_READS, Action.VIEW_DASHBOARD, Action.REMOVE_SHARED_FILTER}
+        _READER
+        | {
+            Action.TAKE_OVER_CASE,
+            Action.ADJUDICATE_CASE,
+            Action.AMEND_READ_OF_OTHERS,
+            Action.COMPARE_READS,
+            Action.VIEW_DASHBOARD,
+            Action.REMOVE_SHARED_FILTER,
+        }
     ),
     Role.SUBMITTER: frozenset(
         {Action.VIEW_CASE, Action.ADD_CASE, Action.ADD_LAB_RESULT, Action.VIEW_MODEL, Action.OWN_TOKENS}
@@ -105,6 +115,8 @@ ROUTES: dict[str, Rules] = {
     "cases:macro-list": Action.REVIEW_CASE,
     "cases:macro": Action.REVIEW_CASE,
     "cases:macro-delete": Action.REVIEW_CASE,
+    "cases:amend": Action.REVIEW_CASE,
+    "cases:discard-amendment": Action.REVIEW_CASE,
     "cases:upload": Action.ADD_CASE,
     "cases:lab-result-add": Action.ADD_LAB_RESULT,
     "cases:radiograph-preview": Action.VIEW_CASE,
@@ -116,6 +128,7 @@ ROUTES: dict[str, Rules] = {
     "inference:switching": Action.COMPARE_READS,
     "inference:dashboard": Action.VIEW_DASHBOARD,
     "inference:dashboard-table": Action.VIEW_DASHBOARD,
+    "inference:agreement": Action.COMPARE_READS,
     "inference:model-list": Action.VIEW_MODEL,
     "inference:model": Action.VIEW_MODEL,
     "api:schema": Anyone.SIGNED_IN,

@@ -11,7 +11,7 @@ from portal.accounts.models import Facility, User
 
 @admin.register(Facility)
 class FacilityAdmin(admin.ModelAdmin):
-    list_display = ["name", "blind_first_read", "is_active", "created_at"]
+    list_display = ["name", "blind_first_read", "double_read_percent", "is_active", "created_at"]
     readonly_fields = ["uid", "blind_since", "created_at"]
     search_fields = ["name"]
     fieldsets = [

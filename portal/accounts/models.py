@@ -4,6 +4,7 @@ import uuid
 from typing import ClassVar
 
 from django.contrib.auth.models import AbstractUser, UserManager
+from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
@@ -49,6 +50,22 @@ class Facility(models.Model):
         help_text="Draws for each day whether the cases received on it are ordered with the AI or without, and keeps "
         "on each case which of both it was.",
     )
+    double_read_percent = models.PositiveSmallIntegerField(
+        "share of cases read twice, in per cent",
+        default=0,
+        validators=[MaxValueValidator(100)],
+        help_text="Drawn when the first read is signed. With 0, a second read tells its reader that a rule holds.",
+    )
+    double_read_if_ai_disagrees = models.BooleanField(
+        "read twice where AI and reader disagree",
+        default=False,
+        help_text="The AI names a class, and the first reader signs another label.",
+    )
+    double_read_if_ai_indeterminate = models.BooleanField(
+        "read twice where the AI is indeterminate",
+        default=False,
+        help_text="The AI judged the image and names no class.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -74,6 +91,7 @@ class Facility(models.Model):
                 name="facility_trial_needs_ai_in_the_order",
                 violation_error_message="A trial needs an AI weight above 0 and readers who do not read blind.",
             ),
+            models.CheckConstraint(condition=Q(double_read_percent__lte=100), name="facility_double_read_is_a_share"),
         ]
 
     def __str__(self) -> str:
