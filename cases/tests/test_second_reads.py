@@ -143,7 +143,7 @@ class TestRules:
         change = reverse("admin:accounts_facility_change", args=[facility.pk])
         client = client_of(administrator)
         form = client.get(change).context["adminform"].form
-        said = {name: value for name, value in form.initial.items() if value not in {None, False}}
+        said = {name: value for name, value in form.initial.items() if value is not None and value is not False}
 
         client.post(change, said | {"double_read_percent": "15", "double_read_if_ai_disagrees": "on"})
         facility.refresh_from_db()

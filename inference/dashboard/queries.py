@@ -45,14 +45,14 @@ from django.utils import timezone
 from cases import labels
 from cases.blinding import CONCLUSIONS
 from cases.labels import REASSURING
-from cases.models import Case, Priority, Radiograph, Review
+from cases.lanes import rules_of
+from cases.models import Case, Radiograph, Review
 from cases.models.cases import CaseQuerySet
 from cases.models.reviews import ReviewQuerySet
 from cases.truth import truth_result
 from inference.dashboard.comparison import Cell, NoClass
 from inference.dashboard.scope import Scope
 from inference.dashboard.statistics import nearest_rank
-from inference.dashboard.targets import target_of
 from inference.models import Pipeline, Run
 from inference.models.runs import RunQuerySet
 
@@ -156,6 +156,11 @@ class Figures:
         self.now = timezone.now()
 
     @cached_property
+    def targets(self) -> dict[int, timedelta]:
+        """From the moment a case of each priority came in to its signature."""
+        return rules_of(self.scope.facility).targets
+
+    @cached_property
     def classes(self) -> list[str]:
         """Codes in the models' order, the active pipeline's first."""
         return labels.classes()
@@ -177,9 +182,7 @@ class Figures:
 
     def _lateness(self) -> Choice:
         """0 within the target, 1 within twice the target, 2 beyond."""
-        since = {
-            priority: (self.now - target_of(priority), self.now - 2 * target_of(priority)) for priority in Priority
-        }
+        since = {priority: (self.now - target, self.now - 2 * target) for priority, target in self.targets.items()}
         late = [When(priority=priority, received_at__gte=once, then=0) for priority, (once, _) in since.items()]
         very = [When(priority=priority, received_at__gte=twice, then=1) for priority, (_, twice) in since.items()]
         return Choice(*late, *very, default=2, output_field=IntegerField())
@@ -203,8 +206,8 @@ class Figures:
     @cached_property
     def time_to_signature(self) -> list[Turnaround]:
         in_time = Q()
-        for priority in Priority:
-            in_time |= Q(case__priority=priority, took__lte=target_of(priority))
+        for priority, target in self.targets.items():
+            in_time |= Q(case__priority=priority, took__lte=target)
         took = F("signed_at") - F("case__received_at")
         return _turnaround(signed_reads(self.scope.cases()), took, "case__priority", in_time)
 

@@ -10,7 +10,6 @@ from inference.dashboard.charts import Chart
 from inference.dashboard.queries import CONCLUDED, PERCENTS, Figures, Turnaround
 from inference.dashboard.statistics import Share
 from inference.dashboard.tables import Column, Table, duration, share, text
-from inference.dashboard.targets import target_of
 
 _LATENESS = ("Within target", "Up to twice the target", "Longer")
 _PERCENTILES = ("median", "90th percentile", "95th percentile")
@@ -27,7 +26,7 @@ def waiting_table(figures: Figures) -> Table:
     rows = [
         (
             Priority(one.priority).label,
-            target_of(one.priority),
+            figures.targets[one.priority],
             one.total,
             one.in_review,
             one.in_time,
@@ -93,7 +92,7 @@ def turnaround_chart(figures: Figures) -> Chart:
     for step, one, in_time in _turnarounds(figures):
         values = [] if _is_too_few(one) else [one.at[percent] for percent in PERCENTS]
         label = f"{step}, {Priority(one.priority).label.lower()}"
-        rows.append((label, values, target_of(one.priority) if in_time else None))
+        rows.append((label, values, figures.targets[one.priority] if in_time else None))
     description = "Median, 90th and 95th percentile of each priority on a logarithmic axis of time, and the target."
     return charts.durations("Turnaround", description, _PERCENTILES, rows)
 

@@ -12,6 +12,7 @@ from cases.forms import DayInput
 from cases.models import Case
 from cases.models.cases import CaseQuerySet
 from inference.models import Pipeline
+from portal.accounts.models import Facility
 
 DEFAULT_DAYS, MOST_DAYS = 30, 366
 _EARLIEST, _LATEST = date(1900, 1, 1), date(2200, 1, 1)
@@ -27,10 +28,14 @@ class Scope:
     """Cases that came in on the days from ``first`` to ``last``, both included."""
 
     visible: CaseQuerySet
-    place: str
+    facility: Facility | None
     first: date
     last: date
     pipeline: Pipeline | None = None
+
+    @property
+    def place(self) -> str:
+        return str(self.facility or "")
 
     @property
     def start(self) -> datetime:
@@ -98,11 +103,11 @@ class ScopeForm(forms.Form):
 
     def scope(self, user) -> Scope:
         """What was asked for; the default where that has no sense."""
-        visible, place = Case.objects.visible_to(user), str(user.facility or "")
+        visible, facility = Case.objects.visible_to(user), user.facility
         if not self.is_valid():
-            return Scope(visible, place, date.min, date.min).of_the_last(DEFAULT_DAYS)
+            return Scope(visible, facility, date.min, date.min).of_the_last(DEFAULT_DAYS)
         said = self.cleaned_data
-        return Scope(visible, place, said["first"], said["last"], said["pipeline"])
+        return Scope(visible, facility, said["first"], said["last"], said["pipeline"])
 
 
 def _title(pipeline: Pipeline) -> str:

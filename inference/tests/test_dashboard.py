@@ -40,7 +40,7 @@ def figures(lead):
     """Asks the database anew each time."""
 
     def asked(first=FIRST, last=LAST, pipeline: Pipeline | None = None) -> Figures:
-        return Figures(Scope(Case.objects.visible_to(lead), "St. Roch Hospital", first, last, pipeline))
+        return Figures(Scope(Case.objects.visible_to(lead), lead.facility, first, last, pipeline))
 
     return asked
 

@@ -28,6 +28,10 @@ class FacilityAdmin(admin.ModelAdmin):
                 ]
             },
         ),
+        (
+            "Double reading",
+            {"fields": ["double_read_percent", "double_read_if_ai_disagrees", "double_read_if_ai_indeterminate"]},
+        ),
     ]
 
     def save_model(self, request, obj, form, change):
