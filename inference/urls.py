@@ -3,12 +3,15 @@ from __future__ import annotations
 from django.urls import path
 
 from inference import views
+from inference.report import views as report
 
 app_name = "inference"
 
 urlpatterns = [
     path("radiographs/<uuid:uid>/results/", views.ResultsView.as_view(), name="results"),
     path("heatmaps/<uuid:uid>/", views.HeatmapView.as_view(), name="heatmap"),
+    path("cases/<uuid:uid>/report/", report.ReportView.as_view(), name="report"),
+    path("cases/<uuid:uid>/report.pdf", report.ReportPdfView.as_view(), name="report-pdf"),
     path("runs/<uuid:uid>/retry/", views.RetryRunView.as_view(), name="run-retry"),
     path("readers/", views.SwitchingView.as_view(), name="switching"),
     path("models/", views.ModelListView.as_view(), name="model-list"),

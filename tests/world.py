@@ -47,7 +47,7 @@ OUR_OWN = [route for route in ALL if route not in ADMIN and route not in UNNAMED
 
 # Which object stands in the address; "" for the routes whose addresses name none.
 OBJECTS = {
-    "case": r"^cases:(case|claim|release|first-impression|review|sign|lab-result-add)$|^api:case-",
+    "case": r"^cases:(case|claim|release|first-impression|review|sign|lab-result-add)$|^api:case-|^inference:report",
     "radiograph": r"^cases:radiograph-|^inference:results$|^api:radiograph-",
     "patient": r"^api:patient-",
     "batch": r"^api:batch-",
