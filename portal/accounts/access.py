@@ -54,6 +54,7 @@ ROLE_ACTIONS: dict[Role, frozenset[str]] = {
         {Action.ACCESS_ADMIN, Action.VIEW_MODEL}
         | {f"accounts.{verb}_{model}" for verb in ("view", "add", "change") for model in ("user", "facility")}
         | {f"auth.{verb}_group" for verb in ("view", "add", "change", "delete")}
+        | {"accounts.view_noticeacceptance"}
         | {"knox.view_authtoken", "knox.delete_authtoken"}
         | {"axes.view_accessattempt", "axes.delete_accessattempt"}
         | {f"inference.view_{model}" for model in ("network", "modelversion", "pipeline", "pipelinemember")}
@@ -81,6 +82,7 @@ ROUTES: dict[str, Rules] = {
     "password_change": Anyone.SIGNED_IN,
     "password_change_done": Anyone.SIGNED_IN,
     "home": Anyone.SIGNED_IN,
+    "research-use": Anyone.SIGNED_IN,
     "tokens": Action.OWN_TOKENS,
     "token-revoke": Action.OWN_TOKENS,
     "audit": Action.VIEW_AUDIT,

@@ -9,6 +9,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from portal.accounts.access import Action, Role
+from portal.append_only import AppendOnly
 
 
 class Facility(models.Model):
@@ -71,3 +72,22 @@ class User(AbstractUser):
     @property
     def is_staff(self) -> bool:  # type: ignore[override] # the admin site asks this
         return self.has_perm(Action.ACCESS_ADMIN)
+
+
+class NoticeAcceptance(AppendOnly):
+    """That an account accepted a version of the research-use notice: by whom, when and from where."""
+
+    user = models.ForeignKey(User, models.PROTECT, related_name="notice_acceptances")
+    version = models.CharField(max_length=20)
+    accepted_by = models.ForeignKey(User, models.PROTECT, related_name="+")
+    accepted_at = models.DateTimeField(auto_now_add=True)
+    ip_address = models.GenericIPAddressField(null=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["user", "version"], name="notice_accepted_once_per_user_and_version"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Version {self.version} by {self.user}"
