@@ -86,7 +86,7 @@ class Report:
     @property
     def heatmap_choices(self) -> list[HeatmapChoice]:
         """Every map that the report can show."""
-        return [choice for image in self.images for choice in image.results.heatmaps if choice.heatmap.is_usable]
+        return [choice for image in self.images for choice in image.results.heatmaps if choice.is_usable]
 
     @property
     def chosen_heatmap(self) -> HeatmapChoice | None:
@@ -130,8 +130,8 @@ def signed_versions(case: Case) -> list[Review]:
 
 
 def _image(number: int, radiograph: Radiograph, results: Results, heatmap: str) -> ImageReport:
-    usable = (choice for choice in results.heatmaps if choice.heatmap.is_usable)
-    chosen = next((choice for choice in usable if str(choice.heatmap.uid) == heatmap), None)
+    usable = (choice for choice in results.heatmaps if choice.is_usable)
+    chosen = next((choice for choice in usable if str(choice.uid) == heatmap), None)
     return ImageReport(number, radiograph, results, chosen)
 
 

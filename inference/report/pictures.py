@@ -8,6 +8,7 @@ from PIL import Image
 
 from cases.storage import read_verified
 from inference.media import heatmap_png
+from inference.models import Heatmap
 from inference.report.content import ImageReport, Report
 
 LONGEST_SIDE = 1400
@@ -41,7 +42,7 @@ def _drawn(image: ImageReport) -> tuple[bytes, bytes | None]:
         base = preview.convert("L")
     if image.heatmap is None:
         return _jpeg(base), None
-    with Image.open(io.BytesIO(heatmap_png(image.heatmap.heatmap))) as stored:
+    with Image.open(io.BytesIO(heatmap_png(Heatmap.objects.get(uid=image.heatmap.uid)))) as stored:
         overlay = stored.convert("RGBA").resize(base.size, Image.Resampling.BILINEAR)
     overlay.putalpha(overlay.getchannel("A").point(lambda alpha: round(alpha * OPACITY)))
     return _jpeg(base), _jpeg(Image.alpha_composite(base.convert("RGBA"), overlay).convert("RGB"))
