@@ -7,6 +7,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.utils import timezone
 
 from cases import labels
+from cases.lab_import import check_size
 from cases.models import Case, LabResult, Patient, Priority, Review, Sex
 from cases.services import CaseDetails, PatientDetails
 
@@ -58,6 +59,32 @@ class LabResultForm(forms.ModelForm):
 
     def validate_constraints(self):
         """The service answers a test entered twice with the first entry."""
+
+
+class LabFileForm(forms.Form):
+    """A lab's file, or the text of one that was checked before."""
+
+    CHECK, IMPORT, REFUSED = "", "import", "refused"
+
+    file = forms.FileField(label="File", required=False, widget=forms.FileInput(attrs={"accept": ".csv,text/csv"}))
+    content = forms.CharField(required=False, strip=False, widget=forms.HiddenInput)
+    step = forms.ChoiceField(
+        choices=[(CHECK, "Check"), (IMPORT, "Import"), (REFUSED, "Refused rows")],
+        required=False,
+        widget=forms.HiddenInput,
+    )
+
+    def clean(self):
+        if not self.cleaned_data.get("file") and not self.cleaned_data.get("content") and not self.errors:
+            self.add_error("file", "Choose a file.")
+
+    @property
+    def sent(self) -> bytes:
+        """Raises FileTooLarge before more is read than may be."""
+        if file := self.cleaned_data["file"]:
+            check_size(file.size)
+            return file.read()
+        return self.cleaned_data["content"].encode()
 
 
 class ManyFilesInput(forms.FileInput):

@@ -16,6 +16,7 @@ urlpatterns = [
     path("cases/<uuid:uid>/review/", views.ReviewView.as_view(), name="review"),
     path("cases/<uuid:uid>/sign/", views.SignView.as_view(), name="sign"),
     path("cases/<uuid:uid>/lab-results/", views.AddLabResultView.as_view(), name="lab-result-add"),
+    path("lab-results/import/", views.LabImportView.as_view(), name="lab-import"),
     path("radiographs/<uuid:uid>/preview/", views.RadiographPreviewView.as_view(), name="radiograph-preview"),
     path("radiographs/<uuid:uid>/original/", views.RadiographOriginalView.as_view(), name="radiograph-original"),
     path("upload/", views.UploadView.as_view(), name="upload"),

@@ -8,8 +8,10 @@ from django import template
 from django.utils import timezone
 
 from cases import labels
+from cases.timeline import timeline
 
 register = template.Library()
+register.simple_tag(timeline)
 
 _MINUTES_PER_HOUR, _MINUTES_PER_DAY = 60, 24 * 60
 

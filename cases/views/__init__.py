@@ -1,3 +1,4 @@
+from cases.views.lab_import import LabImportView
 from cases.views.media import RadiographOriginalView, RadiographPreviewView
 from cases.views.page import CaseView
 from cases.views.reading import (
@@ -18,6 +19,7 @@ __all__ = [
     "ClaimNextView",
     "ClaimView",
     "FirstImpressionView",
+    "LabImportView",
     "RadiographOriginalView",
     "RadiographPreviewView",
     "ReleaseView",

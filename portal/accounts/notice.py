@@ -1,7 +1,7 @@
 """The research-use notice, which everybody accepts once before they work here.
 
-Its text stands in ``templates/accounts/_research_use.html``. A change of what it says gets a new version here, which asks
-everybody again.
+Its text stands in ``templates/accounts/_research_use.html``. When that says something else, it gets a new version here,
+and everybody is asked again.
 """
 
 from __future__ import annotations
