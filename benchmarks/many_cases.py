@@ -26,6 +26,7 @@ from inference.models import (
 )
 from portal.accounts.access import Role
 from portal.accounts.models import Facility, User
+from portal.accounts.notice import accept_notice
 from portal.audit.models import AuditEvent
 
 FACILITIES = 20
@@ -66,6 +67,7 @@ def settle() -> People:
             User.objects.create(username=f"reader{number}-{one}", role=Role.RADIOLOGIST, facility=facility)
             for one in range(READERS[number == 1])
         ]
+        accept_notice(user=readers[0])
         first[number] = readers[0]
     return People(first[1], first[2])
 

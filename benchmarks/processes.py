@@ -26,6 +26,7 @@ from cases.storage import preview_name
 from inference.models import Pipeline, Run
 from portal.accounts.access import Role
 from portal.accounts.models import Facility, User
+from portal.accounts.notice import accept_notice
 from tests.processes import ENTRY_POINT, ROOT, Process, running
 
 PREVIEW_PIXELS = 224
@@ -107,6 +108,7 @@ def benchmark_submitter() -> User:
     """Who sends a benchmark's cases, made at the first call."""
     facility, _ = Facility.objects.get_or_create(name="Benchmark")
     submitter, _ = User.objects.get_or_create(username="benchmark", role=Role.SUBMITTER, facility=facility)
+    accept_notice(user=submitter)
     return submitter
 
 

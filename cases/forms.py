@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from cases import labels
 from cases.findings import ZONES, Device, Effusion, Pattern, Zone, ZoneScore
+from cases.lab_import import check_size
 from cases.models import Case, DisagreementReason, LabResult, Patient, Priority, Review, Sex
 from cases.models.findings import PATTERN_FIELDS, SCORE_FIELDS, STRUCTURED_FIELDS
 from cases.services import CaseDetails, PatientDetails
@@ -117,6 +118,32 @@ class LabResultForm(forms.ModelForm):
 
     def validate_constraints(self):
         """The service answers a test entered twice with the first entry."""
+
+
+class LabFileForm(forms.Form):
+    """A lab's file, or the text of one that was checked before."""
+
+    CHECK, IMPORT, REFUSED = "", "import", "refused"
+
+    file = forms.FileField(label="File", required=False, widget=forms.FileInput(attrs={"accept": ".csv,text/csv"}))
+    content = forms.CharField(required=False, strip=False, widget=forms.HiddenInput)
+    step = forms.ChoiceField(
+        choices=[(CHECK, "Check"), (IMPORT, "Import"), (REFUSED, "Refused rows")],
+        required=False,
+        widget=forms.HiddenInput,
+    )
+
+    def clean(self):
+        if not self.cleaned_data.get("file") and not self.cleaned_data.get("content") and not self.errors:
+            self.add_error("file", "Choose a file.")
+
+    @property
+    def sent(self) -> bytes:
+        """Raises FileTooLarge before more is read than may be."""
+        if file := self.cleaned_data["file"]:
+            check_size(file.size)
+            return file.read()
+        return self.cleaned_data["content"].encode()
 
 
 class ManyFilesInput(forms.FileInput):

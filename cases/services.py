@@ -367,6 +367,17 @@ def _create_radiograph(case: Case, received: ReceivedFile, decoded: Decoded, fil
     )
 
 
+def check_lab_result(*, kind, result, collected_on: date) -> None:
+    """Raises InvalidDetails if a test of this kind, result or date cannot be true."""
+    _checked_day(collected_on, "day of collection")
+    if kind not in LabResult.Kind.values:
+        kinds = ", ".join(LabResult.Kind.labels)
+        raise InvalidDetails("This kind of test is not one that the portal knows.", remedy=f"Say one of {kinds}.")
+    if result not in LabResult.Result.values:
+        results = ", ".join(LabResult.Result.labels)
+        raise InvalidDetails("This result is not one that the portal knows.", remedy=f"Say one of {results}.")
+
+
 @transaction.atomic
 def add_lab_result(
     *, patient: Patient, kind, result, collected_on: date, actor, note="", request=None
@@ -379,9 +390,7 @@ def add_lab_result(
     Raises:
         InvalidDetails: The kind, result or date cannot be true.
     """
-    _checked_day(collected_on, "day of collection")
-    if kind not in LabResult.Kind.values or result not in LabResult.Result.values:
-        raise InvalidDetails("The kind or the result of the test is not one that the portal knows.")
+    check_lab_result(kind=kind, result=result, collected_on=collected_on)
     lab_result, created = LabResult.objects.get_or_create(
         patient=patient,
         kind=kind,

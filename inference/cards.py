@@ -7,7 +7,8 @@ here, become plain words.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
@@ -44,6 +45,13 @@ def render_card(text: str) -> SafeString:
         if token.children:
             token.children = _without_inner_links(token.children)
     return mark_safe(_MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {}))  # noqa: S308 - see the module
+
+
+def render_sections(text: str, titles: Iterable[str]) -> SafeString:
+    """Those of the card's sections that have these titles, in this order, as HTML; empty where it has none of them."""
+    _, *parts = re.split(r"^## +(.+?) *\n", text, flags=re.MULTILINE)
+    sections = dict(zip(parts[::2], parts[1::2], strict=True))
+    return render_card("\n".join(f"## {title}\n{sections[title]}" for title in titles if title in sections))
 
 
 def _without_inner_links(tokens: Sequence[Token]) -> list[Token]:

@@ -4,12 +4,15 @@ from django.urls import path
 
 from inference import views
 from inference.dashboard import views as dashboard
+from inference.report import views as report
 
 app_name = "inference"
 
 urlpatterns = [
     path("radiographs/<uuid:uid>/results/", views.ResultsView.as_view(), name="results"),
     path("heatmaps/<uuid:uid>/", views.HeatmapView.as_view(), name="heatmap"),
+    path("cases/<uuid:uid>/report/", report.ReportView.as_view(), name="report"),
+    path("cases/<uuid:uid>/report.pdf", report.ReportPdfView.as_view(), name="report-pdf"),
     path("runs/<uuid:uid>/retry/", views.RetryRunView.as_view(), name="run-retry"),
     path("readers/", views.SwitchingView.as_view(), name="switching"),
     path("dashboard/", dashboard.DashboardView.as_view(), name="dashboard"),

@@ -26,8 +26,9 @@ _WITH_BODY = {
 _WITH_OBJECT = {"404": "There is no such thing, or it belongs to another facility."}
 
 
-# For ``responses`` of endpoints that answer with a picture.
+# For ``responses`` of endpoints that answer with a picture or a document.
 PNG = {(200, "image/png"): OpenApiTypes.BINARY, 304: OpenApiResponse(description="It has not changed (If-None-Match).")}
+PDF = {(200, "application/pdf"): OpenApiTypes.BINARY}
 
 
 def conflict(sentence: str) -> dict[int, OpenApiResponse]:

@@ -37,10 +37,13 @@ def _people(folder: Path) -> None:
 
     from portal.accounts.access import Role
     from portal.accounts.models import Facility, User
+    from portal.accounts.notice import accept_notice
 
     facility = Facility.objects.create(name="Reliability")
     submitter = User.objects.create(username="submitter", role=Role.SUBMITTER, facility=facility)
     reader = User.objects.create(username="reader", role=Role.RADIOLOGIST, facility=facility)
+    for user in (submitter, reader):
+        accept_notice(user=user)
     _, token = get_token_model().objects.create(user=submitter)
     (folder / TOKEN_FILE).write_text(token, encoding="utf-8")
     client = Client()

@@ -65,15 +65,37 @@ class Program:
         return None
 
 
+@dataclass(frozen=True)
+class Library:
+    """A shared library that the portal loads, and the Debian packages that bring it."""
+
+    name: str
+    packages: tuple[str, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (self.name,)
+
+    def find(self) -> Path | None:
+        try:
+            ctypes.CDLL(self.name)
+        except OSError:
+            return None
+        return Path(self.name)
+
+
 POSTGRES = Program(("postgres",), ("postgresql",))
 REDIS = Program(("redis-server", "valkey-server"), ("redis-server",))
 CHROMIUM = Program(("chromium", "chromium-browser", "google-chrome"), ("chromium", "fonts-dejavu-core"))
 NGINX = Program(("nginx",), ("nginx",))
 OPENSSL = Program(("openssl",), ("openssl",))
-PROGRAMS = (POSTGRES, REDIS, CHROMIUM, NGINX, OPENSSL)
+PANGO = Library(
+    "libpangoft2-1.0.so.0", ("libpangoft2-1.0-0", "fonts-dejavu-core")
+)  # what WeasyPrint draws reports with
+PROGRAMS = (POSTGRES, REDIS, CHROMIUM, NGINX, OPENSSL, PANGO)
 
 
-def locate() -> dict[Program, Path]:
+def locate() -> dict[Program | Library, Path]:
     """Where each program is, after installing those that are missing.
 
     Raises:

@@ -61,6 +61,10 @@ def test_a_web_process_without_a_bucket_loads_no_s3_library() -> None:
     assert not {"boto3", "botocore", "storages"} & modules_of_a_web_process()
 
 
+def test_a_web_process_loads_the_pdf_library_only_when_a_report_is_asked_for() -> None:
+    assert "weasyprint" not in modules_of_a_web_process()
+
+
 def test_a_web_process_needs_only_what_the_web_image_has() -> None:
     locked = set(re.findall(r"^([a-z0-9-]+)==", (ROOT / "requirements-web.txt").read_text(), flags=re.MULTILINE))
     missing = tuple(

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from http.cookiejar import CookieJar
 from pathlib import Path
 from urllib.parse import urlencode
-from urllib.request import HTTPCookieProcessor, build_opener
+from urllib.request import HTTPCookieProcessor, OpenerDirector, build_opener
 
 import pytest
 
@@ -25,13 +25,20 @@ def demo(var: Path, port: int) -> AbstractContextManager[Process]:
     return running([sys.executable, "manage.py", "demo", "--port", str(port)], cwd=ROOT, env=env)
 
 
-def sign_in(address: str, password: str):
-    browser = build_opener(HTTPCookieProcessor(CookieJar()))
-    page = browser.open(f"{address}/account/login/").read().decode()
+def send(browser: OpenerDirector, address: str, **form: str) -> str:
+    """The page that follows on the form at this address, filled in."""
+    page = browser.open(address).read().decode()
     token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page)
     assert token is not None
-    form = {"username": "radiologist", "password": password, "csrfmiddlewaretoken": token[1]}
-    return browser.open(f"{address}/account/login/", urlencode(form).encode())
+    return browser.open(address, urlencode({**form, "csrfmiddlewaretoken": token[1]}).encode()).read().decode()
+
+
+def sign_in(browser: OpenerDirector, address: str, password: str) -> str:
+    return send(browser, f"{address}/account/login/", username="radiologist", password=password)
+
+
+def new_browser() -> OpenerDirector:
+    return build_opener(HTTPCookieProcessor(CookieJar()))
 
 
 @pytest.mark.slow
@@ -43,7 +50,9 @@ def test_one_command_gives_a_worklist_of_sample_cases_and_a_second_start_keeps_t
         assert address in first.said
         password = re.search(r"^  radiologist +(\S+)$", first.said, re.MULTILINE)
         assert password is not None
-        worklist = sign_in(address, password[1]).read().decode()
+        browser = new_browser()
+        assert "For research use only" in sign_in(browser, address, password[1])
+        worklist = send(browser, f"{address}/account/research-use/")
         assert "Phantom" in worklist
         assert "synthetic" in worklist
         first.signal(signal.SIGINT)
@@ -54,7 +63,7 @@ def test_one_command_gives_a_worklist_of_sample_cases_and_a_second_start_keeps_t
     with demo(tmp_path, port) as second:
         second.wait_for("All done.")
         assert password[1] not in second.said
-        assert "Phantom" in sign_in(address, password[1]).read().decode()
+        assert "Phantom" in sign_in(new_browser(), address, password[1])  # the notice is accepted once
         assert second.stop() == 0
     with socket.socket() as probe:  # nothing listens any more
         assert probe.connect_ex((HOST, port)) != 0

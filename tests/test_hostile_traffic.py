@@ -30,9 +30,11 @@ from pathlib import Path
 from knox.models import get_token_model
 from cases.models import Case, Patient
 from portal.accounts.models import Facility, User
+from portal.accounts.notice import accept_notice
 
 place = Facility.objects.create(name="Hostile Traffic")
 user = User.objects.create_user("hostile", password=None, role="submitter", facility=place)
+accept_notice(user=user)
 patient = Patient.objects.create(facility=place, medical_record_number="P-1")
 case = Case.objects.create(facility=place, patient=patient, submitted_by=user)
 print(get_token_model().objects.create(user=user)[1], case.uid)

@@ -88,10 +88,12 @@ import sys, tempfile
 from pathlib import Path
 from django.core.management import call_command
 from portal.accounts.demo import create_demo_users
-from portal.accounts.models import Facility
+from portal.accounts.models import Facility, User
+from portal.accounts.notice import accept_notice
 
 with tempfile.TemporaryDirectory() as folder:
     password = create_demo_users(Path(folder) / "users")["radiologist"]
+accept_notice(user=User.objects.get(username="radiologist"))
 Facility.objects.update(blind_first_read=False)  # heatmaps come without a first impression
 call_command("submit_images", phantoms=True, user="submitter", stdout=sys.stderr)
 print(password)

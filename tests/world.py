@@ -49,7 +49,7 @@ OUR_OWN = [route for route in ALL if route not in ADMIN and route not in UNNAMED
 OBJECTS = {
     "saved_filter": r"^cases:filter-remove$",
     "case": r"^cases:(case|claim(-renew)?|take-over|release|first-impression|review|verdict|sign|lab-result-add)$"
-    r"|^cases:(amend|discard-amendment)$|^api:case-",
+    r"|^cases:(amend|discard-amendment)$|^api:case-|^inference:report",
     "radiograph": r"^cases:radiograph-|^inference:results$|^api:radiograph-",
     "patient": r"^api:patient-",
     "batch": r"^api:batch-",

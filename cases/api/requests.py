@@ -54,6 +54,10 @@ class LabResultRequest(StrictSerializer):
     note = serializers.CharField(max_length=200, required=False, allow_blank=True)
 
 
+class LabImportParameters(StrictSerializer):
+    dry_run = serializers.BooleanField(required=False, help_text="Only tell what would become of each row.")
+
+
 class ManifestEntry(PatientRequest, CaseFields):
     """Where one image belongs: into ``case``, or to a patient and a case described here."""
 

@@ -8,7 +8,9 @@ from rest_framework import serializers
 from cases.blinding import SHOWN_STATUSES, ShownAi
 from cases.disclosure import names_reader
 from cases.findings import Device, Effusion, Pattern, ZoneScore
+from cases.lab_import import Outcome, Report, RowOutcome
 from cases.models import Batch, BatchItem, Case, LabResult, Patient, Priority, Radiograph, Review
+from portal.problems import of_domain_error
 from portal.serializers import ProblemSerializer, address_of, label_of
 
 
@@ -73,6 +75,35 @@ class LabResultSerializer(serializers.ModelSerializer):
             "entered_at",
         ]
         read_only_fields = fields
+
+
+class LabImportRowSerializer(serializers.Serializer):
+    """What became of one row of a table of lab results."""
+
+    line = serializers.IntegerField(source="row.line", help_text="In the file; the first line is 1.")
+    outcome = serializers.ChoiceField([(one.value, one.value.capitalize()) for one in Outcome])
+    problem = serializers.SerializerMethodField()
+
+    @extend_schema_field(ProblemSerializer(allow_null=True))
+    def get_problem(self, row: RowOutcome) -> dict | None:
+        return of_domain_error(row.error) if row.error else None
+
+
+class LabImportSerializer(serializers.Serializer):
+    is_dry_run = serializers.BooleanField()
+    accepted = serializers.SerializerMethodField()
+    existing = serializers.SerializerMethodField()
+    refused = serializers.SerializerMethodField()
+    rows = LabImportRowSerializer(many=True)
+
+    def get_accepted(self, report: Report) -> int:
+        return len(report.accepted)
+
+    def get_existing(self, report: Report) -> int:
+        return len(report.existing)
+
+    def get_refused(self, report: Report) -> int:
+        return len(report.refused)
 
 
 class CaseSerializer(serializers.ModelSerializer):

@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 from rest_framework.views import APIView
 
-from cases import batches, services
+from cases import batches, lab_import, services
 from cases.api import examples, manifest, requests
 from cases.api.filters import CaseFilter, PatientFilter
 from cases.api.pagination import LatestReceivedPagination
@@ -22,6 +22,7 @@ from cases.api.serializers import (
     BatchSerializer,
     CaseSerializer,
     ItemsSerializer,
+    LabImportSerializer,
     LabResultSerializer,
     PatientSerializer,
     RadiographSerializer,
@@ -33,7 +34,7 @@ from portal.audit.models import Event
 from portal.audit.services import record
 from portal.errors import DomainError
 from portal.negotiation import AnyAccept
-from portal.parsers import UTF8MultiPartParser
+from portal.parsers import TableParser, UTF8MultiPartParser
 from portal.schema import PNG, conflict
 from portal.serializers import ProblemSerializer, checked
 
@@ -128,6 +129,33 @@ class PatientLabResultsView(generics.ListAPIView):
         said = checked(requests.LabResultRequest, request)
         lab_result, created = services.add_lab_result(patient=patient, actor=request.user, request=request, **said)
         return Response(LabResultSerializer(lab_result).data, status=created_or_found(created))
+
+
+class LabResultImportView(APIView):
+    parser_classes = [TableParser]
+
+    @extend_schema(
+        summary="Import lab results from a table",
+        parameters=[requests.LabImportParameters],
+        request={"text/csv": OpenApiTypes.STR},
+        responses=LabImportSerializer,
+    )
+    def post(self, request):
+        """One outcome per row: `accepted`, `existing` (known already) or `refused`. A bad row does not spoil others.
+
+        UTF-8, separated by commas or semicolons, with a first line that names the columns: `medical_record_number`,
+        `kind`, `result`, `collected_on` (2026-03-31) and, if you like, `note`. At most 2000 rows and 512 KB.
+        Repeating it is safe. `?dry_run=true` changes nothing.
+        """
+        parameters = requests.LabImportParameters(data=request.query_params)
+        parameters.is_valid(raise_exception=True)
+        report = lab_import.import_lab_results(
+            content=request.data,
+            actor=request.user,
+            dry_run=parameters.validated_data.get("dry_run", False),
+            request=request,
+        )
+        return Response(LabImportSerializer(report).data)
 
 
 class CaseListView(FacilityScopedView, generics.ListAPIView):

@@ -7,8 +7,10 @@ from datetime import timedelta
 from django import template
 
 from cases import labels
+from cases.timeline import timeline
 
 register = template.Library()
+register.simple_tag(timeline)
 
 _MINUTES_PER_HOUR, _MINUTES_PER_DAY = 60, 24 * 60
 

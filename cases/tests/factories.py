@@ -15,7 +15,8 @@ from PIL import Image, UnidentifiedImageError
 from cases.models import Case, Patient, Priority, Radiograph
 from cases.storage import original_name, preview_name
 from portal.accounts.access import Role
-from portal.accounts.models import Facility, User
+from portal.accounts.models import Facility, NoticeAcceptance, User
+from portal.accounts.notice import VERSION
 
 PASSWORD = "correct horse battery staple"
 
@@ -44,6 +45,8 @@ class FacilityFactory(factory.django.DjangoModelFactory):
 
 
 class UserFactory(factory.django.DjangoModelFactory):
+    """Somebody who has accepted the research-use notice; ``notice=False`` makes one who has not."""
+
     class Meta:
         model = User
         skip_postgeneration_save = True
@@ -54,6 +57,11 @@ class UserFactory(factory.django.DjangoModelFactory):
     role = Role.RADIOLOGIST
     facility = factory.SubFactory(FacilityFactory)
     password = factory.django.Password(PASSWORD)
+
+    @factory.post_generation
+    def notice(self, create, extracted, **kwargs):
+        if create and extracted is not False:
+            NoticeAcceptance.objects.create(user=self, accepted_by=self, version=VERSION)
 
 
 class PatientFactory(factory.django.DjangoModelFactory):

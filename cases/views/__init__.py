@@ -1,4 +1,5 @@
 from cases.views.claims import ClaimNextView, ClaimView, RenewClaimView, TakeOverView
+from cases.views.lab_import import LabImportView
 from cases.views.macros import DeleteMacroView, MacroListView, MacroView
 from cases.views.media import RadiographOriginalView, RadiographPixelsView, RadiographPreviewView
 from cases.views.page import CaseView
@@ -25,6 +26,7 @@ __all__ = [
     "DeleteMacroView",
     "DiscardAmendmentView",
     "FirstImpressionView",
+    "LabImportView",
     "MacroListView",
     "MacroView",
     "RadiographOriginalView",

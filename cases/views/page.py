@@ -18,8 +18,8 @@ from cases.forms import LabResultForm, ReviewForm
 from cases.lanes import wait_of
 from cases.models import Case, Radiograph, Review
 from cases.reading import asks_verdict
+from cases.reads import reads_of
 from cases.truth import truth_of
-from cases.views.reads import reads_of
 from portal.audit.models import Event
 from portal.audit.services import record
 from portal.errors import DomainError

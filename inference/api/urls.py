@@ -6,6 +6,7 @@ from inference.api import views
 
 urlpatterns = [
     path("cases/<uuid:uid>/", views.CaseDetailView.as_view(), name="case-detail"),
+    path("cases/<uuid:uid>/report/", views.CaseReportView.as_view(), name="case-report"),
     path("batches/<uuid:uid>/", views.BatchDetailView.as_view(), name="batch-detail"),
     path("runs/", views.RunListView.as_view(), name="run-list"),
     path("runs/<uuid:uid>/", views.RunDetailView.as_view(), name="run-detail"),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from django.db.models import Prefetch
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import generics, status
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -21,11 +22,12 @@ from inference.api.serializers import (
 from inference.media import heatmap_response
 from inference.models import ModelVersion, Run
 from inference.progress import progress_of
+from inference.report.documents import pdf_response
 from inference.services import retry_run
 from portal.audit.models import Event
 from portal.audit.services import record
 from portal.negotiation import AnyAccept
-from portal.schema import PNG, conflict
+from portal.schema import PDF, PNG, conflict
 
 
 class CaseDetailView(FacilityScopedView, generics.RetrieveAPIView):
@@ -55,6 +57,24 @@ class CaseDetailView(FacilityScopedView, generics.RetrieveAPIView):
         case = self.get_object()
         record(Event.VIEWED_CASE, actor=request.user, obj=case, request=request)
         return Response(self.get_serializer(case).data)
+
+
+class CaseReportView(APIView):
+    content_negotiation_class = AnyAccept
+
+    @extend_schema(
+        summary="Fetch a case's report as PDF",
+        parameters=[
+            OpenApiParameter("heatmap", OpenApiTypes.UUID, description="uid of a heatmap to show over its image.")
+        ],
+        responses=PDF,
+    )
+    def get(self, request, uid):
+        """Marked as a draft until the case is signed. It tells only what you may know of the AI's reading.
+
+        503 `pdf_unavailable` where the server lacks the libraries that draw it.
+        """
+        return pdf_response(request, uid)
 
 
 class BatchDetailView(FacilityScopedView):

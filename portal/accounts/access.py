@@ -68,6 +68,7 @@ ROLE_ACTIONS: dict[Role, frozenset[str]] = {
         {Action.ACCESS_ADMIN, Action.VIEW_MODEL}
         | {f"accounts.{verb}_{model}" for verb in ("view", "add", "change") for model in ("user", "facility")}
         | {f"auth.{verb}_group" for verb in ("view", "add", "change", "delete")}
+        | {"accounts.view_noticeacceptance"}
         | {"knox.view_authtoken", "knox.delete_authtoken"}
         | {"axes.view_accessattempt", "axes.delete_accessattempt"}
         | {f"inference.view_{model}" for model in ("network", "modelversion", "pipeline", "pipelinemember")}
@@ -95,6 +96,7 @@ ROUTES: dict[str, Rules] = {
     "password_change": Anyone.SIGNED_IN,
     "password_change_done": Anyone.SIGNED_IN,
     "home": Anyone.SIGNED_IN,
+    "research-use": Anyone.SIGNED_IN,
     "tokens": Action.OWN_TOKENS,
     "token-revoke": Action.OWN_TOKENS,
     "audit": Action.VIEW_AUDIT,
@@ -119,11 +121,14 @@ ROUTES: dict[str, Rules] = {
     "cases:discard-amendment": Action.REVIEW_CASE,
     "cases:upload": Action.ADD_CASE,
     "cases:lab-result-add": Action.ADD_LAB_RESULT,
+    "cases:lab-import": Action.ADD_LAB_RESULT,
     "cases:radiograph-preview": Action.VIEW_CASE,
     "cases:radiograph-original": Action.VIEW_CASE,
     "cases:radiograph-pixels": Action.VIEW_CASE,
     "inference:results": Action.VIEW_CASE,
     "inference:heatmap": Action.VIEW_CASE,
+    "inference:report": Action.VIEW_CASE,
+    "inference:report-pdf": Action.VIEW_CASE,
     "inference:run-retry": Action.RETRY_RUN,
     "inference:switching": Action.COMPARE_READS,
     "inference:dashboard": Action.VIEW_DASHBOARD,
@@ -136,8 +141,10 @@ ROUTES: dict[str, Rules] = {
     "api:patient-list": {"GET": Action.VIEW_CASE, "POST": Action.ADD_CASE},
     "api:patient-detail": Action.VIEW_CASE,
     "api:patient-lab-results": {"GET": Action.VIEW_CASE, "POST": Action.ADD_LAB_RESULT},
+    "api:lab-result-import": Action.ADD_LAB_RESULT,
     "api:case-list": {"GET": Action.VIEW_CASE, "POST": Action.ADD_CASE},
     "api:case-detail": Action.VIEW_CASE,
+    "api:case-report": Action.VIEW_CASE,
     "api:case-images": {"GET": Action.VIEW_CASE, "POST": Action.ADD_CASE},
     "api:batch-list": {"GET": Action.VIEW_CASE, "POST": Action.ADD_CASE},
     "api:batch-detail": Action.VIEW_CASE,

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm
 from django.utils import timezone
 
 from portal.accounts import facilities
-from portal.accounts.models import Facility, User
+from portal.accounts.models import Facility, NoticeAcceptance, User
+from portal.accounts.notice import accept_notice
+from portal.admin import ReadOnlyAdmin
 
 
 @admin.register(Facility)
@@ -57,7 +59,24 @@ class PortalUserAdmin(UserAdmin):
         ("Rights", {"fields": ["role", "facility", "groups", "is_active"]}),
         ("Dates", {"fields": ["last_login", "date_joined"]}),
     ]
+    actions = ["accept_notice_for"]
     add_fieldsets = [
         (None, {"classes": ["wide"], "fields": ["username", "usable_password", "password1", "password2"]}),
         ("Rights", {"fields": ["role", "facility"]}),
     ]
+
+    @admin.action(description="Accept the research-use notice for these machine accounts", permissions=["change"])
+    def accept_notice_for(self, request, queryset):
+        users = list(queryset)
+        for user in users:
+            accept_notice(user=user, accepted_by=request.user, request=request)
+        names = ", ".join(user.username for user in users)
+        self.message_user(request, f"The notice in force is accepted for {names}.", messages.SUCCESS)
+
+
+@admin.register(NoticeAcceptance)
+class NoticeAcceptanceAdmin(ReadOnlyAdmin):
+    list_display = ["user__username", "version", "accepted_at", "accepted_by", "ip_address"]
+    list_filter = ["version"]
+    list_select_related = ["user", "accepted_by"]
+    search_fields = ["user__username"]

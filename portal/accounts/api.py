@@ -8,7 +8,8 @@ from knox import auth
 from rest_framework.exceptions import AuthenticationFailed, MethodNotAllowed
 from rest_framework.permissions import BasePermission
 
-from portal.accounts.access import allows, rule_for
+from portal.accounts.access import Action, allows, rule_for
+from portal.accounts.notice import check_accepted
 
 
 class TokenAuthentication(auth.TokenAuthentication):
@@ -25,4 +26,8 @@ class HasActionPermission(BasePermission):
     def has_permission(self, request, view) -> bool:
         if request.user.is_authenticated and request.method not in view.allowed_methods:
             raise MethodNotAllowed(request.method)
-        return allows(rule_for(request.resolver_match.view_name, request.method), request.user)
+        rule = rule_for(request.resolver_match.view_name, request.method)
+        allowed = allows(rule, request.user)
+        if allowed and isinstance(rule, Action):
+            check_accepted(request.user)
+        return allowed

@@ -6,6 +6,7 @@ from django.db.models import Exists, OuterRef
 
 from portal.accounts.access import ROLE_ACTIONS
 from portal.accounts.models import User
+from portal.accounts.notice import acceptance
 
 
 class RoleBackend(ModelBackend):
@@ -14,7 +15,8 @@ class RoleBackend(ModelBackend):
     def get_user(self, user_id) -> User | None:
         """The user of a session, in one statement with what every page asks of them."""
         groups = Group.objects.filter(user=OuterRef("pk"))
-        users = User.objects.select_related("facility").annotate(is_in_a_group=Exists(groups))
+        users = User.objects.select_related("facility")
+        users = users.annotate(is_in_a_group=Exists(groups), has_accepted_notice=acceptance())
         user = users.filter(pk=user_id).first()
         return user if user and self.user_can_authenticate(user) else None
 

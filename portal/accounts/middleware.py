@@ -2,15 +2,21 @@ from __future__ import annotations
 
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.http import urlencode
 
-from portal.accounts.access import Anyone, allows, rule_for
+from portal.accounts.access import Action, Anyone, allows, rule_for
+from portal.accounts.notice import NoticeNotAccepted, check_accepted
+from portal.problems import of_domain_error, problem_response, wants_json
 
 API_NAMESPACE = "api"
 
 
 class ClosedByDefaultMiddleware:
-    """Lets a request reach a page only if the route table says so.
+    """Lets a request reach a page only if the route table says so, and its user has accepted the research-use notice.
 
+    The notice comes before whatever a role permits; what is for everybody signed in, such as signing out, needs none.
     API routes carry tokens that only REST framework reads: there ``HasActionPermission`` asks the same table.
     """
 
@@ -26,7 +32,17 @@ class ClosedByDefaultMiddleware:
             return None
         rule = rule_for(match.view_name, request.method)
         if allows(rule, request.user):
-            return None
+            return self.after_the_notice(request) if isinstance(rule, Action) else None
         if rule is not None and rule is not Anyone.PUBLIC and not request.user.is_authenticated:
             return redirect_to_login(request.get_full_path())
         raise PermissionDenied
+
+    def after_the_notice(self, request):
+        """To the notice, which leads back; a script, and a form that was filled in meanwhile, are told in words."""
+        try:
+            check_accepted(request.user)
+        except NoticeNotAccepted as error:
+            if request.method not in {"GET", "HEAD"} or request.htmx or wants_json(request):
+                return problem_response(request, of_domain_error(error))
+            return redirect(f"{reverse('research-use')}?{urlencode({'next': request.get_full_path()})}")
+        return None

@@ -10,6 +10,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from portal.accounts.access import Action, Role
+from portal.append_only import AppendOnly
 
 _PRIORITIES = ("stat", "urgent", "routine")
 
@@ -137,3 +138,22 @@ class User(AbstractUser):
     @property
     def is_staff(self) -> bool:  # type: ignore[override] # the admin site asks this
         return self.has_perm(Action.ACCESS_ADMIN)
+
+
+class NoticeAcceptance(AppendOnly):
+    """That an account accepted a version of the research-use notice: by whom, when and from where."""
+
+    user = models.ForeignKey(User, models.PROTECT, related_name="notice_acceptances")
+    version = models.CharField(max_length=20)
+    accepted_by = models.ForeignKey(User, models.PROTECT, related_name="+")
+    accepted_at = models.DateTimeField(auto_now_add=True)
+    ip_address = models.GenericIPAddressField(null=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["user", "version"], name="notice_accepted_once_per_user_and_version"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Version {self.version} by {self.user}"

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 from django.contrib import messages
+from django.contrib.auth.views import RedirectURLMixin
 from django.shortcuts import get_object_or_404, redirect
 from django.views import View
 from django.views.generic import TemplateView
 from knox.models import get_token_model
 
 from portal.accounts.access import allows, rule_for
+from portal.accounts.notice import VERSION, accept_notice
 from portal.audit.models import Event
 from portal.audit.services import record
 
@@ -18,6 +20,21 @@ class HomeView(View):
 
     def get(self, request):
         return redirect(next(name for name in self.PAGES if allows(rule_for(name, "GET"), request.user)))
+
+
+class ResearchUseView(RedirectURLMixin, TemplateView):
+    """The research-use notice; accepting it leads on to where the user was going."""
+
+    template_name = "accounts/research_use.html"
+    next_page = "home"
+
+    def get_context_data(self, **kwargs):
+        accepted = self.request.user.notice_acceptances.filter(version=VERSION).first()
+        return super().get_context_data(**kwargs, version=VERSION, accepted=accepted, next=self.get_redirect_url())
+
+    def post(self, request):
+        accept_notice(user=request.user, request=request)
+        return redirect(self.get_success_url())
 
 
 class TokensView(TemplateView):
