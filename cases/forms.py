@@ -5,6 +5,7 @@ from __future__ import annotations
 from django import forms
 from django.core.files.uploadedfile import UploadedFile
 from django.utils import timezone
+from django.utils.functional import cached_property
 
 from cases import labels
 from cases.findings import ZONES, Device, Effusion, Pattern, Zone, ZoneScore
@@ -137,7 +138,7 @@ class LabFileForm(forms.Form):
         if not self.cleaned_data.get("file") and not self.cleaned_data.get("content") and not self.errors:
             self.add_error("file", "Choose a file.")
 
-    @property
+    @cached_property  # a file is read once
     def sent(self) -> bytes:
         """Raises FileTooLarge before more is read than may be."""
         if file := self.cleaned_data["file"]:

@@ -150,7 +150,7 @@ class LabResultImportView(APIView):
         parameters = requests.LabImportParameters(data=request.query_params)
         parameters.is_valid(raise_exception=True)
         report = lab_import.import_lab_results(
-            content=request.data,
+            content=request.data or b"",  # REST framework gives an empty dictionary for an empty body
             actor=request.user,
             dry_run=parameters.validated_data.get("dry_run", False),
             request=request,

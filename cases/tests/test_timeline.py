@@ -70,7 +70,7 @@ def test_symptoms_tests_and_cases_stand_in_the_order_of_their_days(client_of, ra
         f"{on(-2)} 2 days earlier Antigen negative",
         f"{on(0)} same day Antibody positive",
         f"{on(0)} This case",
-        f"{on(1)} 1 day later RT-PCR positive Swab",
+        f"{on(1)} 1 day later RT-PCR positive Swab Counts as truth for this case",
         f"{on(7)} 7 days later Control X-ray · In review",
     ]
 

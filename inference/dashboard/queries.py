@@ -8,7 +8,7 @@ figure, nor the difference between two, tells a reader of a case that is still t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
@@ -156,7 +156,7 @@ class Figures:
         self.now = timezone.now()
 
     @cached_property
-    def targets(self) -> dict[int, timedelta]:
+    def targets(self) -> Mapping[int, timedelta]:
         """From the moment a case of each priority came in to its signature."""
         return rules_of(self.scope.facility).targets
 

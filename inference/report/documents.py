@@ -57,7 +57,8 @@ def pdf_response(request, uid) -> HttpResponse:
 
 def file_name(report: Report) -> str:
     """The same for the same version of the same case."""
-    version = "draft" if report.is_draft else f"version-{report.version_number}"
+    read = report.reads.in_force
+    version = f"version-{read.signed_version}" if read else "draft"
     return f"report-{report.case.uid}-{version}.pdf"
 
 

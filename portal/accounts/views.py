@@ -8,6 +8,7 @@ from django.views.generic import TemplateView
 from knox.models import get_token_model
 
 from portal.accounts.access import allows, rule_for
+from portal.accounts.models import NoticeAcceptance
 from portal.accounts.notice import VERSION, accept_notice
 from portal.audit.models import Event
 from portal.audit.services import record
@@ -29,7 +30,7 @@ class ResearchUseView(RedirectURLMixin, TemplateView):
     next_page = "home"
 
     def get_context_data(self, **kwargs):
-        accepted = self.request.user.notice_acceptances.filter(version=VERSION).first()
+        accepted = NoticeAcceptance.objects.filter(user=self.request.user.pk, version=VERSION).first()
         return super().get_context_data(**kwargs, version=VERSION, accepted=accepted, next=self.get_redirect_url())
 
     def post(self, request):

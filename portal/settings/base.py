@@ -203,6 +203,7 @@ SPECTACULAR_SETTINGS = {
         "portal.schema.add_problems",
     ],
     "ENUM_NAME_OVERRIDES": {
+        "BatchItemOutcomeEnum": "cases.models.BatchItem.Outcome",
         "CaseStatusEnum": "cases.models.Case.Status",
         "PipelineStatusEnum": "inference.models.Pipeline.Status",
         "RunStatusEnum": "inference.models.Run.Status",

@@ -75,7 +75,7 @@ def test_nobody_is_deleted(admin, radiologist):
     assert admin.get(reverse("admin:accounts_user_delete", args=[radiologist.pk])).status_code == 403
 
 
-NEW_FACILITY = {"name": "New Clinic", "is_active": "on", "ai_order_weight": 0.5} | {
+NEW_FACILITY = {"name": "New Clinic", "is_active": "on", "ai_order_weight": 0.5, "double_read_percent": 0} | {
     field.name: field.default for field in Facility._meta.fields if field.name.endswith("_minutes")
 }
 
