@@ -28,6 +28,7 @@ urlpatterns = [
     path("account/password/", auth.PasswordChangeView.as_view(), name="password_change"),
     path("account/password/done/", auth.PasswordChangeDoneView.as_view(), name="password_change_done"),
     path("account/research-use/", accounts.ResearchUseView.as_view(), name="research-use"),
+    path("account/keyboard/", accounts.KeyboardView.as_view(), name="keyboard"),
     path("account/tokens/", accounts.TokensView.as_view(), name="tokens"),
     path("account/tokens/<str:token_key>/revoke/", accounts.RevokeTokenView.as_view(), name="token-revoke"),
     path("audit/", audit.AuditView.as_view(), name="audit"),

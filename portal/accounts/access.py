@@ -97,6 +97,7 @@ ROUTES: dict[str, Rules] = {
     "password_change_done": Anyone.SIGNED_IN,
     "home": Anyone.SIGNED_IN,
     "research-use": Anyone.SIGNED_IN,
+    "keyboard": Anyone.SIGNED_IN,
     "tokens": Action.OWN_TOKENS,
     "token-revoke": Action.OWN_TOKENS,
     "audit": Action.VIEW_AUDIT,

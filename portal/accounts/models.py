@@ -120,6 +120,8 @@ class User(AbstractUser):
     role = models.CharField(max_length=20, choices=Role.choices)
     facility = models.ForeignKey(Facility, models.PROTECT, null=True, blank=True, related_name="users")
 
+    own_keys = models.JSONField(default=dict, blank=True, editable=False)  # those that are not the usual ones
+
     objects: ClassVar[RoleUserManager] = RoleUserManager()
 
     class Meta(AbstractUser.Meta):

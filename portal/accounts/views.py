@@ -3,15 +3,19 @@ from __future__ import annotations
 from django.contrib import messages
 from django.contrib.auth.views import RedirectURLMixin
 from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse_lazy
 from django.views import View
-from django.views.generic import TemplateView
+from django.views.generic import FormView, TemplateView
 from knox.models import get_token_model
 
 from portal.accounts.access import allows, rule_for
+from portal.accounts.forms import KeyboardForm
+from portal.accounts.keyboard import choose_keys, keys_of, reset_keys
 from portal.accounts.models import NoticeAcceptance
 from portal.accounts.notice import VERSION, accept_notice
 from portal.audit.models import Event
 from portal.audit.services import record
+from portal.errors import DomainError
 
 
 class HomeView(View):
@@ -36,6 +40,33 @@ class ResearchUseView(RedirectURLMixin, TemplateView):
     def post(self, request):
         accept_notice(user=request.user, request=request)
         return redirect(self.get_success_url())
+
+
+class KeyboardView(FormView):
+    """The user's own keys, or back to the usual ones."""
+
+    template_name = "accounts/keyboard.html"
+    form_class = KeyboardForm
+    success_url = reverse_lazy("keyboard")
+
+    def get_initial(self):
+        return keys_of(self.request.user)
+
+    def post(self, request, *args, **kwargs):
+        if "reset" not in request.POST:
+            return super().post(request, *args, **kwargs)
+        reset_keys(user=request.user)
+        messages.success(request, "You have the usual keys again.")
+        return redirect("keyboard")
+
+    def form_valid(self, form):
+        try:
+            choose_keys(user=self.request.user, keys=form.cleaned_data)
+        except DomainError as refusal:
+            form.add_error(None, str(refusal))
+            return self.form_invalid(form)
+        messages.success(self.request, "Your keys are kept.")
+        return super().form_valid(form)
 
 
 class TokensView(TemplateView):

@@ -32,9 +32,3 @@ function start(root) {
 }
 
 for (const root of document.querySelectorAll("[data-viewer]")) start(root);
-
-for (let number = 1; number <= 9; number += 1) {
-  on(`label-${number}`, (event) => {
-    if (!event.repeat) document.querySelector(`[data-impression-key="${number}"]`)?.click();
-  });
-}

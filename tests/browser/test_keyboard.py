@@ -1,0 +1,87 @@
+"""The whole way from the queue to the signature by keyboard, and keys of one's own."""
+
+from __future__ import annotations
+
+import pytest
+from django.urls import reverse
+from playwright.sync_api import expect
+
+from cases.models import Case, Review
+from cases.tests.factories import CaseFactory, PatientFactory, RadiographFactory
+from inference.tests.factories import succeeded_run
+from portal.accounts.keyboard import choose_keys, keys_of
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def case(facility, submitter) -> Case:
+    patient = PatientFactory(facility=facility, family_name="Lovelace", given_name="Ada")
+    run = succeeded_run(radiograph=RadiographFactory(case=CaseFactory(patient=patient, submitted_by=submitter)))
+    return run.radiograph.case
+
+
+def test_a_case_goes_from_the_queue_to_the_signature_by_keyboard_alone(sign_in, radiologist, blind_facility, case):
+    page = sign_in(radiologist)
+    expect(page.get_by_role("link", name=case.patient.display_name)).to_be_visible()
+    keys = page.keyboard
+
+    keys.press("j")
+    expect(page.get_by_role("link", name=case.patient.display_name)).to_be_focused()
+    keys.press("Enter")
+    expect(page.get_by_role("heading", name=case.patient.display_name)).to_be_visible()
+    page.wait_for_load_state("domcontentloaded")
+    keys.press("1")
+    expect(page.get_by_text("kept as given")).to_be_visible()
+    keys.press("3")
+    label = page.get_by_role("group", name="Final label").get_by_role("radio").nth(2)
+    expect(label).to_be_checked()
+    keys.press("Tab")
+    while not page.evaluate("document.activeElement.matches('textarea')"):
+        keys.press("Tab")
+    keys.type("1 sis")
+    expect(page.get_by_label("Findings")).to_have_value("1 sis")
+    keys.press("Escape")
+    keys.press("s")
+    expect(page.get_by_role("dialog", name="Sign this case as")).to_be_visible()
+    assert not Review.objects.filter(signed_at__isnull=False).exists()
+    keys.press("Enter")
+
+    expect(page.get_by_text(f"Signed by {radiologist}")).to_be_visible()
+    page.wait_for_load_state("domcontentloaded")
+    keys.press("n")
+    expect(page.get_by_role("heading", name="Worklist")).to_be_visible()
+    review = Review.objects.get()
+    assert (review.findings, review.was_blind) == ("1 sis", True)
+
+
+def test_a_key_of_ones_own_works_and_the_usual_one_does_not(sign_in, radiologist, live_server, case):
+    choose_keys(user=radiologist, keys=keys_of(radiologist) | {"invert": "y"})
+    page = sign_in(radiologist)
+    page.goto(live_server.url + case.get_absolute_url())
+    invert = page.get_by_role("button", name="Invert")
+
+    page.keyboard.press("i")
+    expect(invert).to_have_attribute("aria-pressed", "false")
+    page.keyboard.press("y")
+    expect(invert).to_have_attribute("aria-pressed", "true")
+
+
+def test_the_question_mark_lists_the_keys_of_the_page_and_the_slash_searches(sign_in, radiologist, live_server, case):
+    page = sign_in(radiologist)
+    page.wait_for_load_state("domcontentloaded")
+    page.keyboard.press("/")
+    page.keyboard.type("jn")
+    search = page.get_by_role("searchbox")
+    expect(search).to_be_focused()
+    expect(search).to_have_value("jn")
+
+    page.goto(live_server.url + case.get_absolute_url())
+    page.keyboard.press("?")
+    listed = page.get_by_role("dialog", name="Keys on this page")
+    expect(listed.get_by_text("Invert the greys")).to_be_visible()
+    page.screenshot(path="/tmp/keys-dialog.png")
+    page.keyboard.press("Escape")
+    expect(listed).to_be_hidden()
+    page.goto(live_server.url + reverse("keyboard"))
+    page.screenshot(path="/tmp/keys-page.png")
