@@ -9,7 +9,7 @@ from portal.accounts.keyboard import CASE, WORKLIST, keys_on
 
 
 def portal(request) -> dict:
-    """What every page shows: name, notice, what this user may do (``can.REVIEW_CASE``), and their keys (``keys_on.case``)."""
+    """What pages show: name, notice, what this user may do (``can.REVIEW_CASE``), their keys (``keys_on.case``)."""
     user = getattr(request, "user", None)
     allowed = user.get_all_permissions() if user is not None and user.is_authenticated else set()
     keys = {page: partial(keys_on, user, page) for page in (WORKLIST, CASE)}

@@ -1,4 +1,4 @@
-"""Which key does what: the usual keys, and those a user has chosen instead. Pages, account page and scripts read this."""
+"""Which key does what: the usual keys, and those that a user has chosen instead."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ class KeyboardView(FormView):
         return keys_of(self.request.user)
 
     def post(self, request, *args, **kwargs):
-        if "reset" not in request.POST:
+        if "usual_keys" not in request.POST:
             return super().post(request, *args, **kwargs)
         reset_keys(user=request.user)
         messages.success(request, "You have the usual keys again.")

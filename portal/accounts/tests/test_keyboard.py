@@ -50,7 +50,7 @@ def test_the_usual_keys_come_back(client_of, radiologist):
     client = client_of(radiologist)
     choose(client, invert="y")
 
-    answer = client.post(reverse("keyboard"), {"reset": "1"}, follow=True)
+    answer = client.post(reverse("keyboard"), {"usual_keys": "1"}, follow=True)
 
     assert "You have the usual keys again." in answer.text
     assert keys_of(User.objects.get(pk=radiologist.pk)) == USUAL
