@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from django.db import transaction
 
-from portal.accounts.models import User
 from portal.errors import DomainError
 
 WORKLIST, CASE = "worklist", "case"
@@ -56,19 +55,19 @@ class KeyRefused(DomainError):
     remedy = "Choose another key."
 
 
-def keys_of(user: User) -> dict[str, str]:
+def keys_of(user) -> dict[str, str]:
     """The user's key of each action."""
     return {action.name: user.own_keys.get(action.name, action.usual_key) for action in ACTIONS}
 
 
-def keys_on(user: User, page: str) -> list[tuple[KeyAction, str]]:
+def keys_on(user, page: str) -> list[tuple[KeyAction, str]]:
     """What the keys of one page do, in the order in which they are shown."""
     keys = keys_of(user)
     return [(action, keys[action.name]) for action in ACTIONS if page in action.pages]
 
 
 @transaction.atomic
-def choose_keys(*, user: User, keys: dict[str, str]) -> None:
+def choose_keys(*, user, keys: dict[str, str]) -> None:
     """Keeps the user's key of each action; only what differs from the usual keys is stored.
 
     Raises:
@@ -89,7 +88,7 @@ def choose_keys(*, user: User, keys: dict[str, str]) -> None:
 
 
 @transaction.atomic
-def reset_keys(*, user: User) -> None:
+def reset_keys(*, user) -> None:
     """Goes back to the usual keys, also to such as come later."""
     user.own_keys = {}
     user.save(update_fields=["own_keys"])
