@@ -258,7 +258,7 @@ class TestDatabase:
         conclude(late, 0.9)
         said = {field.name: getattr(weighed, field.name) for field in Facility._meta.fields}
         said = {name: value for name, value in said.items() if name.endswith("minutes")}
-        said |= {"name": weighed.name, "is_active": "on", "ai_order_weight": "0"}
+        said |= {"name": weighed.name, "is_active": "on", "ai_order_weight": "0", "double_read_percent": "0"}
 
         response = client_of(administrator).post(reverse("admin:accounts_facility_change", args=[weighed.pk]), said)
 

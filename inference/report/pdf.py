@@ -10,6 +10,7 @@ import threading
 from collections.abc import Mapping
 
 import weasyprint
+from PIL import ImageFile
 from weasyprint.text.fonts import FontConfiguration
 from weasyprint.urls import URLFetcher, URLFetcherResponse
 
@@ -17,6 +18,9 @@ from portal.errors import DomainError
 
 WAIT_SECONDS = 20
 _SCHEME = "report:"
+# Loading WeasyPrint lets Pillow accept damaged images in the whole process; what is refused must not depend on it.
+ImageFile.LOAD_TRUNCATED_IMAGES = False
+
 _one_at_a_time = threading.Lock()  # a report takes a processor for a second; others of this process wait for their turn
 
 

@@ -11,6 +11,7 @@ import pytest
 from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.urls import reverse
+from PIL import ImageFile
 from pypdf import PdfReader
 
 from cases.models import Case
@@ -342,3 +343,9 @@ def test_without_its_libraries_the_pdf_is_refused_in_words_and_the_page_still_wo
     assert "PDF files cannot be made on this server." in refused.content.decode()
     assert told.json()["code"] == "pdf_unavailable"
     assert client.get(reverse("inference:report", args=[case.uid])).status_code == 200
+
+
+def test_making_a_pdf_leaves_damaged_images_refused(report, radiologist, case):
+    report(radiologist, case)
+
+    assert not ImageFile.LOAD_TRUNCATED_IMAGES
