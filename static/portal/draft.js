@@ -191,6 +191,7 @@ class Draft {
     this.form.querySelector("dialog[open]")?.close();
     if (!isStored) return;
     if ("savesDraft" in (button?.dataset ?? {})) return this.sayStored();
+    await new Promise((go) => setTimeout(go)); // while it still fires this submission, a form ignores another one
     this.isPassing = true;
     this.form.requestSubmit(button);
     this.isPassing = false;

@@ -81,6 +81,17 @@ def test_what_is_typed_is_stored_without_a_click(reading):
     assert kept_in(reading) == 0
 
 
+def test_a_draft_that_is_stored_already_is_signed_at_the_first_click(reading, radiologist):
+    reading.get_by_role("group", name="Final label").get_by_label("Pneumonia").check()
+    expect_saved(reading)
+
+    reading.get_by_role("button", name="Sign …").click()
+    reading.get_by_role("dialog").get_by_role("button", name="Sign", exact=True).click()
+
+    expect(reading.get_by_text(f"Signed by {radiologist}")).to_be_visible()
+    assert Review.objects.signed().get().final_label == "pneumonia"
+
+
 def test_a_second_tab_finds_out_that_the_first_has_changed_the_draft_and_keeps_its_own_text(
     reading, another_tab, complaints
 ):
