@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from django.db import transaction
 
+from portal.accounts.access import Action
 from portal.errors import DomainError
 
 WORKLIST, CASE = "worklist", "case"
@@ -21,18 +22,24 @@ class KeyAction:
     title: str
     usual_key: str
     pages: tuple[str, ...] = (CASE,)
+    needs: Action | None = None
 
 
 ACTIONS = (
     KeyAction("row-down", "Next row of the worklist; Enter opens it", "j", (WORKLIST,)),
     KeyAction("row-up", "Row before", "k", (WORKLIST,)),
     KeyAction("search", "Search the worklist", "/", (WORKLIST,)),
-    KeyAction("next-case", "Next case", "n", (WORKLIST, CASE)),
+    KeyAction("next-case", "Next case", "n", (WORKLIST, CASE), Action.REVIEW_CASE),
     *(
-        KeyAction(f"label-{number}", f"Label {number}: first impression, then final label", str(number))
+        KeyAction(
+            f"label-{number}",
+            f"Label {number}: first impression, then final label",
+            str(number),
+            needs=Action.REVIEW_CASE,
+        )
         for number in range(1, LABELS + 1)
     ),
-    KeyAction("sign", "Sign; asks first", "s"),
+    KeyAction("sign", "Sign; asks first", "s", needs=Action.REVIEW_CASE),
     KeyAction("invert", "Invert the greys", "i"),
     KeyAction("heatmap", "Heatmap on or off", "h"),
     KeyAction("outline", "Heatmap as colour or outline", "o"),
@@ -61,9 +68,13 @@ def keys_of(user) -> dict[str, str]:
 
 
 def keys_on(user, page: str) -> list[tuple[KeyAction, str]]:
-    """What the keys of one page do, in the order in which they are shown."""
+    """What the keys of one page do for this user, in the order in which they are shown."""
+
+    def may(action: KeyAction) -> bool:
+        return action.needs is None or user.has_perm(action.needs)
+
     keys = keys_of(user)
-    return [(action, keys[action.name]) for action in ACTIONS if page in action.pages]
+    return [(action, keys[action.name]) for action in ACTIONS if page in action.pages and may(action)]
 
 
 @transaction.atomic
