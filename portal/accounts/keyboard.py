@@ -10,7 +10,7 @@ from portal.accounts.access import Action
 from portal.errors import DomainError
 
 WORKLIST, CASE = "worklist", "case"
-RESERVED = frozenset("?+-=")  # show the keys; zoom the image that has the focus
+RESERVED = frozenset("?+-=0")  # show the keys; zoom the image that has the focus, and fit it
 LABELS = 5
 
 
