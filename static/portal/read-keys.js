@@ -17,6 +17,11 @@ function nameKeys() {
   for (const button of document.querySelectorAll("[data-impression-key]")) {
     button.querySelector("kbd").textContent = keyOf(`label-${button.dataset.impressionKey}`).toUpperCase();
   }
+  for (const control of document.querySelectorAll("[data-tool], [data-key-hint]")) {
+    const actions = (control.dataset.keyHint ?? control.dataset.tool).split(" ");
+    const keys = actions.map(keyOf).filter(Boolean);
+    if (keys.length) control.title = control.title.replace(/ \([^ ]( and [^ ])?\)$/, () => ` (${keys.map((key) => key.toUpperCase()).join(" and ")})`);
+  }
 }
 
 for (let number = 1; number <= LABELS; number += 1) {
@@ -26,9 +31,5 @@ for (let number = 1; number <= LABELS; number += 1) {
 }
 on("sign", press("#read-form [data-dialog=sign-dialog]"));
 
-for (const button of document.querySelectorAll("[data-tool]")) {
-  const key = keyOf(button.dataset.tool);
-  if (key) button.title = button.title.replace(/\([A-Z]\)$/, () => `(${key.toUpperCase()})`);
-}
 nameKeys();
 document.addEventListener("htmx:afterSettle", nameKeys);

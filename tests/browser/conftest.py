@@ -52,7 +52,6 @@ def sign_in(live_server, page: Page, complaints) -> Callable[[User], Page]:
         page.get_by_label("Password").fill(PASSWORD)
         page.get_by_role("button", name="Sign in").click()
         expect(page.get_by_role("heading", level=1)).not_to_have_text("Sign in")
-        page.wait_for_load_state("load")  # the scripts listen then
         return page
 
     return signed_in

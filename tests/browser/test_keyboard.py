@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -23,14 +25,14 @@ def case(facility, submitter) -> Case:
 def test_a_case_goes_from_the_queue_to_the_signature_by_keyboard_alone(sign_in, radiologist, blind_facility, case):
     page = sign_in(radiologist)
     expect(page.get_by_role("link", name=case.patient.display_name)).to_be_visible()
-    page.wait_for_load_state("domcontentloaded")
+    page.wait_for_load_state("load")
     keys = page.keyboard
 
     keys.press("j")
     expect(page.get_by_role("link", name=case.patient.display_name)).to_be_focused()
     keys.press("Enter")
     expect(page.get_by_role("heading", name=case.patient.display_name)).to_be_visible()
-    page.wait_for_load_state("domcontentloaded")
+    page.wait_for_load_state("load")
     keys.press("1")
     expect(page.get_by_text("kept as given")).to_be_visible()
     keys.press("3")
@@ -48,7 +50,7 @@ def test_a_case_goes_from_the_queue_to_the_signature_by_keyboard_alone(sign_in, 
     keys.press("Enter")
 
     expect(page.get_by_text(f"Signed by {radiologist}")).to_be_visible()
-    page.wait_for_load_state("domcontentloaded")
+    page.wait_for_load_state("load")
     following = RadiographFactory(case=CaseFactory(patient=PatientFactory(facility=radiologist.facility))).case
     keys.press("n")
     expect(page.get_by_role("heading", name=following.patient.display_name)).to_be_visible()
@@ -57,11 +59,14 @@ def test_a_case_goes_from_the_queue_to_the_signature_by_keyboard_alone(sign_in, 
 
 
 def test_a_key_of_ones_own_works_and_the_usual_one_does_not(sign_in, radiologist, live_server, case):
-    choose_keys(user=radiologist, keys=keys_of(radiologist) | {"invert": "y"})
+    choose_keys(user=radiologist, keys=keys_of(radiologist) | {"invert": "y", "heatmap": "b", "fainter": "c"})
     page = sign_in(radiologist)
     page.goto(live_server.url + case.get_absolute_url())
-    page.wait_for_load_state("domcontentloaded")
+    page.wait_for_load_state("load")
     invert = page.get_by_role("button", name="Invert")
+    expect(invert).to_have_attribute("title", re.compile(r"\(Y\)$"))
+    expect(page.get_by_role("button", name="Heatmap")).to_have_attribute("title", re.compile(r"\(B\)$"))
+    expect(page.get_by_label("Opacity")).to_have_attribute("title", re.compile(r"\(C and \]\)$"))
 
     page.keyboard.press("i")
     expect(invert).to_have_attribute("aria-pressed", "false")
@@ -71,7 +76,7 @@ def test_a_key_of_ones_own_works_and_the_usual_one_does_not(sign_in, radiologist
 
 def test_the_question_mark_lists_the_keys_of_the_page_and_the_slash_searches(sign_in, radiologist, live_server, case):
     page = sign_in(radiologist)
-    page.wait_for_load_state("domcontentloaded")
+    page.wait_for_load_state("load")
     page.keyboard.press("/")
     page.keyboard.type("jn")
     search = page.get_by_role("searchbox")
@@ -79,6 +84,7 @@ def test_the_question_mark_lists_the_keys_of_the_page_and_the_slash_searches(sig
     expect(search).to_have_value("jn")
 
     page.goto(live_server.url + case.get_absolute_url())
+    page.wait_for_load_state("load")
     page.keyboard.press("?")
     listed = page.get_by_role("dialog", name="Keys on this page")
     expect(listed.get_by_text("Invert the greys")).to_be_visible()
