@@ -35,6 +35,7 @@ def test_a_case_goes_from_the_queue_to_the_signature_by_keyboard_alone(sign_in, 
     page.wait_for_load_state("load")
     keys.press("1")
     expect(page.get_by_text("kept as given")).to_be_visible()
+    page.wait_for_load_state("load")  # nobody had claimed the case, so the answer is a new page
     keys.press("3")
     label = page.get_by_role("group", name="Final label").get_by_role("radio").nth(2)
     expect(label).to_be_checked()
