@@ -8,9 +8,8 @@ from django.views import View
 from cases import claims
 from cases.lanes import wait_of
 from cases.models import Case
-from cases.views.page import case_url, render_case, visible_case
+from cases.views.page import case_url, done_on_page, render_case, visible_case
 from cases.views.reading import ReadingView
-from portal.errors import DomainError
 
 
 class ClaimNextView(View):
@@ -35,12 +34,9 @@ class ClaimView(ReadingView):
         return _state(request, case, held=held, lost=claims.why_lost(case, request.user) if held else None)
 
     def post(self, request, uid):
-        case = visible_case(request.user, uid)
-        try:
-            claims.claim_case(case=case, reader=request.user, request=request)
-        except DomainError as error:
-            return render_case(request, visible_case(request.user, uid), problem=error, status=error.status)
-        return redirect(case_url(request, case))
+        return done_on_page(
+            request, uid, lambda case: claims.claim_case(case=case, reader=request.user, request=request)
+        )
 
 
 class RenewClaimView(ReadingView):
@@ -64,13 +60,12 @@ class TakeOverView(ReadingView):
     """Gives a lead the case that somebody else holds."""
 
     def post(self, request, uid):
-        case = visible_case(request.user, uid)
-        try:
-            reason = request.POST.get("reason", "")
-            claims.take_over_case(case=case, actor=request.user, reason=reason, request=request)
-        except DomainError as error:
-            return render_case(request, visible_case(request.user, uid), problem=error, status=error.status)
-        return redirect(case_url(request, case))
+        reason = request.POST.get("reason", "")
+        return done_on_page(
+            request,
+            uid,
+            lambda case: claims.take_over_case(case=case, actor=request.user, reason=reason, request=request),
+        )
 
 
 def _state(request, case: Case, *, held: bool, lost: claims.ClaimLost | None, status: int = 200):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, TypedDict, cast
 
 from django.db.models import OuterRef, Subquery
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views import View
 
@@ -75,6 +75,16 @@ def render_case(
     return render(
         request, "cases/case.html", context | {"problem": problem, "stored_draft": stored_draft}, status=status
     )
+
+
+def done_on_page(request, uid, do: Callable[[Case], object]) -> HttpResponse:
+    """Calls a service for the case and leads back to its page; a refusal brings the page as it stands then."""
+    case = visible_case(request.user, uid)
+    try:
+        do(case)
+    except DomainError as error:
+        return render_case(request, visible_case(request.user, uid), problem=error, status=error.status)
+    return redirect(case_url(request, case))
 
 
 def case_context(

@@ -10,7 +10,7 @@ from django.views import View
 from cases import amending, claims, reading, services
 from cases.forms import LabResultForm, ReviewForm
 from cases.models import Case, Review
-from cases.views.page import case_context, case_url, render_case, visible_case
+from cases.views.page import case_context, case_url, done_on_page, render_case, visible_case
 from portal.errors import DomainError
 from portal.problems import of_domain_error, problem_response, wants_json
 
@@ -144,25 +144,21 @@ class AmendView(View):
     """Opens an amendment of the signed read; the page then holds a form with its copy."""
 
     def post(self, request, uid):
-        case = visible_case(request.user, uid)
-        try:
-            amending.open_amendment(
-                case=case, actor=request.user, reason=request.POST.get("reason", ""), request=request
-            )
-        except DomainError as error:
-            return render_case(request, case, problem=error, status=error.status)
-        return redirect(case_url(request, case))
+        reason = request.POST.get("reason", "")
+        return done_on_page(
+            request,
+            uid,
+            lambda case: amending.open_amendment(case=case, actor=request.user, reason=reason, request=request),
+        )
 
 
 class DiscardAmendmentView(View):
     def post(self, request, uid):
-        case = visible_case(request.user, uid)
-        try:
-            amending.discard_amendment(case=case, actor=request.user, request=request)
-        except DomainError as error:
-            return render_case(request, case, problem=error, status=error.status)
-        messages.success(request, "The amendment is discarded. The signed read stands as it was.")
-        return redirect(case_url(request, case))
+        return done_on_page(request, uid, self._discard)
+
+    def _discard(self, case: Case) -> None:
+        amending.discard_amendment(case=case, actor=self.request.user, request=self.request)
+        messages.success(self.request, "The amendment is discarded. The signed read stands as it was.")
 
 
 class AddLabResultView(View):
