@@ -16,23 +16,8 @@ from portal.audit.models import Event
 from portal.audit.services import record
 from portal.errors import Conflict, NotAllowed
 
-_ABOUT_THE_READ = frozenset(
-    {
-        "id",
-        "uid",
-        "case",
-        "reader",
-        "stage",
-        "signed_version",
-        "amends",
-        "amendment_reason",
-        "draft_version",
-        "created_at",
-        "updated_at",
-        "signed_at",
-    }
-)
-"""What is said of a read; all other fields are what it says, and go along into an amendment."""
+_COPIED = {*Review.READ_FIELDS, "first_impression", "first_impression_at", "was_blind"}
+"""What goes along into an amendment; the first impression stays as it was given."""
 
 
 class NothingToAmend(Conflict):
@@ -46,7 +31,7 @@ class AmendmentOpen(Conflict):
 
 
 def read_fields() -> list[models.Field]:
-    return [field for field in Review._meta.concrete_fields if field.name not in _ABOUT_THE_READ]
+    return [field for field in Review._meta.concrete_fields if field.name in _COPIED]
 
 
 def may_amend(user, read: Review) -> bool:
@@ -70,7 +55,7 @@ def open_amendment(*, case: Case, actor, reason: str, request=None) -> Review:
         raise NothingToAmend("This case has no signed read yet.")
     if not may_amend(actor, read):
         raise NotAllowed("Only its reader and lead radiologists amend a signed read.")
-    if opened := _open_amendments(case).select_related("reader").first():
+    if opened := case.reviews.open_amendments().select_related("reader").first():
         if opened.reader_id == actor.pk:
             return opened
         raise AmendmentOpen(f"{opened.reader} is amending this read.")
@@ -99,17 +84,13 @@ def discard_amendment(*, case: Case, actor, request=None) -> None:
         NotAllowed: It is somebody else's, and ``actor`` no lead.
     """
     case = locked(case)
-    amendment = _open_amendments(case).first()
+    amendment = case.reviews.open_amendments().first()
     if amendment is None:
         raise NothingToAmend("No amendment of this case is open.")
     if not may_amend(actor, amendment):
         raise NotAllowed("Only its writer and lead radiologists discard an amendment.")
     amendment.delete()
     record(Event.REVIEWED_CASE, actor=actor, obj=case, request=request, detail="amendment discarded")
-
-
-def _open_amendments(case: Case):
-    return case.reviews.filter(signed_at=None, amends__isnull=False)
 
 
 @dataclass(frozen=True)

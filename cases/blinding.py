@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from django.db.models import Q
 
-from cases.models import AiStatus, Case, Review, Stage
+from cases.models import AiStatus, Case, Review
 from cases.models.cases import CaseQuerySet
 from portal.accounts.access import Action
 from portal.errors import NotAllowed
@@ -102,9 +102,9 @@ def blinding_of(user) -> Blinding:
     """The rule for this user, whatever cases they ask for."""
     if not _is_blinded(user):
         return Blinding()
-    own = Review.objects.filter(reader=user).exclude(case__status=Case.Status.SIGNED).order_by()
-    given = own.filter(signed_at=None).exclude(first_impression="")
-    signed = own.signed().filter(case__stage__in=[Stage.SECOND, Stage.ADJUDICATION])
+    own = Review.objects.filter(reader=user).order_by()
+    given = own.filter(signed_at=None).exclude(case__status=Case.Status.SIGNED).exclude(first_impression="")
+    signed = own.awaiting_another()
     committed = given.values_list("case_id").union(signed.values_list("case_id"))
     return Blinding(is_blinded=True, committed=frozenset(pk for (pk,) in committed))
 

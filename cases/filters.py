@@ -87,11 +87,10 @@ class WorklistFilter(django_filters.FilterSet):
     def in_hand(self) -> list[int]:
         """Primary keys of the unsigned cases that the reader holds, has begun to write about, or read first."""
         reader = self.request.user
-        unsigned = Review.objects.filter(reader=reader).exclude(case__status=Case.Status.SIGNED).order_by()
+        own = Review.objects.filter(reader=reader).order_by()
         held = Case.objects.filter(claimed_by=reader).order_by().values_list("pk")
-        drafted = unsigned.filter(signed_at=None).values_list("case")
-        read = unsigned.signed().filter(case__stage__in=[Stage.SECOND, Stage.ADJUDICATION]).values_list("case")
-        return [pk for (pk,) in held.union(drafted, read)]
+        drafted = own.filter(signed_at=None).exclude(case__status=Case.Status.SIGNED).values_list("case")
+        return [pk for (pk,) in held.union(drafted, own.awaiting_another().values_list("case"))]
 
     def filter_queryset(self, queryset: CaseQuerySet) -> CaseQuerySet:
         queryset = super().filter_queryset(queryset)

@@ -143,19 +143,27 @@ class ReadingOrder:
     def at(self, values: list) -> tuple[ReadingOrder, Place]:
         """The order as it was when the cursor was made, and the place. Raises ValueError if it is none of ours."""
         then, lane, moment, number = values
-        made, placed = _moment_of(then), _moment_of(moment)
-        if type(lane) is not int or type(number) is not int or abs(number) >= 2**31:
-            raise ValueError("not a place")
+        made, placed = moment_of(then), moment_of(moment)
+        if type(lane) is not int:
+            raise ValueError("not a lane")
         if abs(self.now - made) > LONGEST_PAGING:
             raise ValueError("too old")
-        return replace(self, now=made), (lane, placed, number)
+        return replace(self, now=made), (lane, placed, number_of(number))
 
 
-def _moment_of(text: Any) -> datetime:
+def moment_of(text: Any) -> datetime:
+    """A moment that a cursor holds; raises ValueError or TypeError for anything else."""
     moment = parse_datetime(text)
     if moment is None or moment.tzinfo is None:
         raise ValueError("not a moment")
     return moment
+
+
+def number_of(value: Any) -> int:
+    """The primary key that a cursor holds; raises ValueError for anything else."""
+    if type(value) is not int or abs(value) >= 2**31:
+        raise ValueError("not a number of a row")
+    return value
 
 
 def place(cases: Collection[Case]) -> None:

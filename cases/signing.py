@@ -22,7 +22,7 @@ def draft_for(*, case: Case, reader, request=None) -> Review:
     Raises:
         NotYourRead, ClaimedByAnother, AlreadySigned: See ``claim_case``.
     """
-    if amendment := locked(case).reviews.filter(reader=reader, signed_at=None, amends__isnull=False).first():
+    if amendment := locked(case).reviews.open_amendments().filter(reader=reader).first():
         return amendment
     case = claim_case(case=case, reader=reader, request=request)
     draft, _ = Review.objects.get_or_create(

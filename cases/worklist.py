@@ -22,9 +22,8 @@ from django.db.models.fields.tuple_lookups import (
     TupleLessThan,
     TupleLessThanOrEqual,
 )
-from django.utils.dateparse import parse_datetime
 
-from cases.lanes import ReadingOrder
+from cases.lanes import ReadingOrder, moment_of, number_of
 from cases.models import Case
 from cases.models.cases import CaseQuerySet
 from portal.accounts.models import Facility
@@ -117,14 +116,9 @@ def _turned(key: str) -> str:
 def _read_value(name: str, value: Any) -> Any:
     match name:
         case "received_at":
-            moment = parse_datetime(value)
-            if moment is None or moment.tzinfo is None:
-                raise ValueError("not a moment")
-            return moment
+            return moment_of(value)
         case "id":
-            if type(value) is not int or abs(value) >= 2**31:
-                raise ValueError("not a number of a row")
-            return value
+            return number_of(value)
         case _:
             if not isinstance(value, str) or "\0" in value:
                 raise ValueError("not a text")

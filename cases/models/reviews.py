@@ -20,6 +20,17 @@ class ReviewQuerySet(FacilityScopedQuerySet):
     def signed(self) -> Self:
         return self.filter(signed_at__isnull=False)
 
+    def open_amendments(self) -> Self:
+        return self.filter(signed_at__isnull=True, amends__isnull=False)
+
+    def awaiting_another(self) -> Self:
+        """Signed reads of cases that wait for a further read.
+
+        The stage says no more than that the case is unsigned, but few cases have it, and there is an index of them.
+        """
+        unsigned = self.signed().exclude(case__status=Case.Status.SIGNED)
+        return unsigned.filter(case__stage__in=[Stage.SECOND, Stage.ADJUDICATION])
+
     def originals(self) -> Self:
         """Signed reads as first signed, of cases that are signed: what comparisons of readers are made from.
 
