@@ -13,6 +13,7 @@ from inference.heatmaps import picture_of
 from inference.models import Heatmap
 from portal.audit.models import Event
 from portal.audit.services import record
+from portal.media import private
 
 
 def heatmap_response(request, uid):
@@ -28,7 +29,6 @@ def heatmap_response(request, uid):
         raise Http404
     record(Event.VIEWED_HEATMAP, actor=request.user, obj=heatmap, request=request)
     png = picture_of(heatmap)
-    etag = f'"{hashlib.sha256(png).hexdigest()}"'
-    # Asked again on every use, so that a right that was taken away takes effect; unchanged content is not sent again.
-    headers = {"ETag": etag, "Cache-Control": "private, no-cache", "X-Content-Type-Options": "nosniff"}
-    return get_conditional_response(request, etag=etag) or HttpResponse(png, content_type="image/png", headers=headers)
+    etag = hashlib.sha256(png).hexdigest()
+    unchanged = get_conditional_response(request, etag=f'"{etag}"')
+    return unchanged or private(HttpResponse(png, content_type="image/png"), etag=etag)

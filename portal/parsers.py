@@ -49,15 +49,20 @@ def _finite(digits: str) -> float:
     return value
 
 
+def _bounded(stream) -> bytes:
+    """The whole body, unless it is too large for memory: REST framework itself knows no limit for what is no form."""
+    limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    body = stream.read(limit + 1)
+    if len(body) > limit:
+        raise RequestDataTooBig
+    return body
+
+
 class StrictJSONParser(parsers.JSONParser):
     def parse(self, stream, media_type=None, parser_context=None):
-        """The body as ``strict_json`` reads it; REST framework itself knows no size limit for JSON."""
-        limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-        body = stream.read(limit + 1)
-        if len(body) > limit:
-            raise RequestDataTooBig
+        """The body as ``strict_json`` reads it."""
         try:
-            return strict_json(body)
+            return strict_json(_bounded(stream))
         except ValueError as error:
             raise ParseError from error
 
@@ -68,11 +73,7 @@ class TableParser(parsers.BaseParser):
     media_type = "text/csv"
 
     def parse(self, stream, media_type=None, parser_context=None):
-        limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-        body = stream.read(limit + 1)
-        if len(body) > limit:
-            raise RequestDataTooBig
-        return body
+        return _bounded(stream)
 
 
 class UTF8MultiPartParser(parsers.MultiPartParser):

@@ -13,7 +13,7 @@ from datetime import date, timedelta
 
 from inference.dashboard.statistics import Share
 
-ROW, BAR = 30, 16  # pixels
+ROW = 30  # pixels
 COLUMNS_HEIGHT, MOST_COLUMNS = 150, 62
 SHORTEST, LONGEST = timedelta(seconds=1), timedelta(days=7)
 TICKS = (

@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import ConsoleMessage, Page, expect
 
-from cases.tests.factories import PASSWORD
+from cases.models import Case
+from cases.tests.factories import PASSWORD, CaseFactory, PatientFactory, RadiographFactory
+from inference.tests.factories import succeeded_run
 from portal.accounts.models import User
 
 LARGE, SMALL = {"width": 1440, "height": 900}, {"width": 360, "height": 780}
@@ -55,3 +57,11 @@ def sign_in(live_server, page: Page, complaints) -> Callable[[User], Page]:
         return page
 
     return signed_in
+
+
+@pytest.fixture
+def case(facility, submitter) -> Case:
+    """A case that the AI has read: Covid 0.7, with a map for Covid and Pneumonia and none for Normal."""
+    patient = PatientFactory(facility=facility, family_name="Lovelace", given_name="Ada")
+    run = succeeded_run(radiograph=RadiographFactory(case=CaseFactory(patient=patient, submitted_by=submitter)))
+    return run.radiograph.case

@@ -11,21 +11,13 @@ from playwright.sync_api import Page, expect
 from cases.claims import claim_case, release_case
 from cases.models import Case, Macro, Review
 from cases.reading import save_review
-from cases.tests.factories import PASSWORD, CaseFactory, PatientFactory, RadiographFactory
+from cases.tests.factories import PASSWORD, CaseFactory, RadiographFactory
 from inference.services import record_prediction
-from inference.tests.factories import PipelineFactory, RunFactory, claimed, judgement, succeeded_run
+from inference.tests.factories import PipelineFactory, RunFactory, claimed, judgement
 from tests.browser.conftest import LARGE, SMALL
 from tests.browser.test_accessibility import violations
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-
-
-@pytest.fixture
-def case(facility, submitter) -> Case:
-    """The AI has read it: Covid 0.7."""
-    patient = PatientFactory(facility=facility, family_name="Lovelace", given_name="Ada")
-    run = succeeded_run(radiograph=RadiographFactory(case=CaseFactory(patient=patient, submitted_by=submitter)))
-    return run.radiograph.case
 
 
 @pytest.fixture

@@ -7,19 +7,11 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from cases.models import Case, Review
+from cases.models import Review
 from cases.tests.factories import CaseFactory, PatientFactory, RadiographFactory
-from inference.tests.factories import succeeded_run
 from portal.accounts.keyboard import choose_keys, keys_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-
-
-@pytest.fixture
-def case(facility, submitter) -> Case:
-    patient = PatientFactory(facility=facility, family_name="Lovelace", given_name="Ada")
-    run = succeeded_run(radiograph=RadiographFactory(case=CaseFactory(patient=patient, submitted_by=submitter)))
-    return run.radiograph.case
 
 
 def test_a_case_goes_from_the_queue_to_the_signature_by_keyboard_alone(sign_in, radiologist, blind_facility, case):

@@ -16,18 +16,10 @@ from cases.phantoms import phantom
 from cases.tests.factories import CaseFactory, PatientFactory, RadiographFactory
 from inference.models import ModelVersion
 from inference.services import record_prediction
-from inference.tests.factories import PipelineFactory, RunFactory, claimed, judgement, succeeded_run
+from inference.tests.factories import PipelineFactory, RunFactory, claimed, judgement
 from tests.browser.conftest import LARGE, SMALL
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-
-
-@pytest.fixture
-def case(facility, submitter) -> Case:
-    """A case that the AI has read: Covid 0.7, with a map for Covid and Pneumonia and none for Normal."""
-    patient = PatientFactory(facility=facility, family_name="Lovelace", given_name="Ada")
-    run = succeeded_run(radiograph=RadiographFactory(case=CaseFactory(patient=patient, submitted_by=submitter)))
-    return run.radiograph.case
 
 
 def open_case(page: Page, case: Case) -> None:

@@ -15,7 +15,7 @@ function start(root) {
   const heatmap = new Heatmap(pane);
   new Gestures(pane, toolbar);
   new Beside(root, pane, toolbar);
-  for (const key of ["pan", "window", "length", "magnifier", "invert", "zoom", "fit", "rotate", "flip", "reset"]) {
+  for (const key of ["pan", "window", "length", "magnifier", "invert", "zoom", "fit", "rotate", "flip"]) {
     on(key, () => toolbar.use(key));
   }
   root.addEventListener("click", (event) => {
