@@ -10,8 +10,7 @@ import hashlib
 import logging
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cached_property
@@ -19,7 +18,7 @@ from typing import Any
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
-from django.core.files.base import ContentFile, File
+from django.core.files.base import File
 from django.utils.encoding import filepath_to_uri
 from storages.backends.s3 import S3Storage
 
@@ -39,7 +38,6 @@ _CONFIG = Config(
     response_checksum_validation="when_required",
 )
 _IN_MEMORY_BYTES = 8 * 1024**2
-_AT_ONCE = 8  # uploads; boto3 holds ten connections
 _GONE = {"NoSuchKey", "404"}
 _FULL = {"InsufficientStorage", "QuotaExceeded", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded"}
 _PASSING = {"BadDigest", "RequestTimeout", "SlowDown", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch"}
@@ -80,11 +78,6 @@ class ContentAddressedBucket(S3Storage):
         if answer.get("ChecksumSHA256") != checksum:
             self._read_back(name, digest.hexdigest())
         return name
-
-    def save_all(self, files: Mapping[str, bytes]) -> None:
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            for kept in [pool.submit(self.save, name, ContentFile(content)) for name, content in files.items()]:
-                kept.result()
 
     def _read_back(self, name: str, sha256: str) -> None:
         try:
