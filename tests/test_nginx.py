@@ -103,9 +103,12 @@ import hashlib
 from cases.models import Radiograph
 from inference.heatmaps import picture_of
 from inference.models import Heatmap, Run
+from portal.accounts.models import User
 
 assert not Run.objects.filter(status__in=["queued", "running"]).exists()
-radiograph, heatmap = Radiograph.objects.first(), Heatmap.objects.filter(is_usable=True).first()
+reader = User.objects.get(username="radiologist")  # other tests leave images of other places in this database
+radiograph = Radiograph.objects.visible_to(reader).first()
+heatmap = Heatmap.objects.visible_to(reader).filter(is_usable=True).first()
 print(f"/radiographs/{radiograph.uid}/preview/", radiograph.preview_sha256)
 print(f"/heatmaps/{heatmap.uid}/", hashlib.sha256(picture_of(heatmap)).hexdigest())
 """
