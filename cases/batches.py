@@ -69,7 +69,7 @@ def submit_images(submissions: Sequence[Submission], *, actor, request=None) -> 
 
 def submit_batch(
     submissions: Sequence[Submission], *, actor, idempotency_key: str | None = None, request=None
-) -> Batch:
+) -> tuple[Batch, list[BatchItem]]:
     """Takes in each image by itself and keeps the results, so that the sender can follow them.
 
     The images come first and the batch row last: a request that breaks off leaves no half answer, and its repetition
@@ -81,6 +81,9 @@ def submit_batch(
         actor: Who submits; the key is theirs alone.
         idempotency_key: Repeating a request with its key returns the first answer and does nothing.
         request: The HTTP request, for the audit trail.
+
+    Returns:
+        The batch, and one item per image in the same order.
 
     Raises:
         InvalidKey: The key is not 1 to 100 printable ASCII characters.
@@ -103,7 +106,7 @@ def submit_batch(
         if answered := _answered(submissions, actor, idempotency_key):
             return answered
         raise
-    return batch
+    return batch, items
 
 
 def _item(position: int, submission: Submission, actor, request) -> BatchItem:
@@ -134,21 +137,21 @@ def _is_usable(key: str) -> bool:
     return 0 < len(key) <= MAX_KEY_LENGTH and key.isascii() and key.isprintable()
 
 
-def _answered(submissions: Sequence[Submission], actor, key: str | None) -> Batch | None:
-    """The batch that this key of this submitter has led to; raises KeyReused if that had other files."""
+def _answered(submissions: Sequence[Submission], actor, key: str | None) -> tuple[Batch, list[BatchItem]] | None:
+    """The batch and items that this key of this submitter led to; raises KeyReused if that had other files."""
     if not key:
         return None
     batch = Batch.objects.filter(submitted_by=actor, idempotency_key=key).first()
     if batch is None:
         return None
-    items = list(batch.items.select_related("radiograph"))
+    items = list(batch.items.select_related("radiograph__case"))
     same_files = len(items) == len(submissions) and all(
         item.radiograph is None or item.radiograph.sha256 == _sha256(submission.file)
         for item, submission in zip(items, submissions, strict=True)
     )
     if not same_files:
         raise KeyReused("This Idempotency-Key was used for a request with other files.")
-    return batch
+    return batch, items
 
 
 def _sha256(file: File) -> str:

@@ -289,14 +289,13 @@ class BatchListView(FacilityScopedView, generics.ListAPIView):
         Follow the batch at `url`.
         """
         said = checked(requests.BatchRequest, request)
-        batch = batches.submit_batch(
+        batch, items = batches.submit_batch(
             self.submissions(said),
             actor=request.user,
             idempotency_key=request.headers.get("Idempotency-Key"),
             request=request,
         )
-        shown = Batch.objects.prefetch_related("items__radiograph__case").get(pk=batch.pk)
-        body = SubmittedBatchSerializer(shown, context={"request": request}).data
+        body = BatchSerializer(batch, context={"request": request}).data | ItemsSerializer({"items": items}).data
         headers = {"Location": reverse("api:batch-detail", args=[batch.uid], request=request)}
         return Response(body, status=status.HTTP_202_ACCEPTED, headers=headers)
 
