@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 ClassesOf = Callable[["Case | None"], Iterable[str]]
 
 REASSURING = "normal"
-"""The one code with a meaning of its own: any other class draws a case's summary to itself, see ``summary``."""
+"""Any other class draws a case's summary to itself, see ``summary``."""
+
+COVID = "covid"
+"""The class that a lab result speaks for or against, see ``truth``."""
 
 OTHER, NOT_DIAGNOSTIC = "other", "not_diagnostic"
 """What a reader may conclude beside the classes that the models know."""

@@ -13,6 +13,7 @@ from django.db.models import F, OuterRef, Subquery, Value, When
 from django.db.models.functions import TruncDate
 from django.utils import timezone
 
+from cases.labels import COVID
 from cases.models import Case, LabResult
 
 DAYS_BEFORE, DAYS_AFTER = timedelta(days=3), timedelta(days=7)
@@ -35,6 +36,11 @@ def truth_of(case: Case, lab_results: Iterable[LabResult]) -> LabResult | None:
     """The one of the patient's lab results that counts for this case; None where none does."""
     day = timezone.localdate(case.received_at)
     return min((one for one in lab_results if _counts(one, day)), key=lambda one: _rank(one, day), default=None)
+
+
+def agrees(lab: LabResult, label: str) -> bool:
+    """Whether a conclusion says what this test says: positive and COVID-19, or negative and anything else."""
+    return (lab.result == LabResult.Result.POSITIVE) == (label == COVID)
 
 
 def _counts(lab: LabResult, day: date) -> bool:

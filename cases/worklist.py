@@ -9,12 +9,12 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol
 
-from django.db.models import F, Q
+from django.db.models import F, IntegerField, Q, Subquery
 from django.db.models.fields.tuple_lookups import (
     Tuple,
     TupleGreaterThan,
@@ -26,7 +26,7 @@ from django.db.models.fields.tuple_lookups import (
 from cases.lanes import ReadingOrder, moment_of, number_of
 from cases.models import Case
 from cases.models.cases import CaseQuerySet
-from portal.accounts.models import Facility
+from portal.accounts.models import Facility, User
 
 PAGE_SIZE = 25
 
@@ -181,6 +181,19 @@ def page_of(cases: CaseQuerySet, *, order: Order, cursor: str = "", size: int = 
         previous=cursor_of(rows[0], started, backwards=True) if rows and place else "",
         next=cursor_of(rows[-1], started) if rows and (more or backwards) else "",
     )
+
+
+class _Number(Subquery):
+    """How many rows a query has."""
+
+    template = "(SELECT COUNT(*) FROM (%(subquery)s) counted)"
+    output_field = IntegerField()
+
+
+def counted(parts: Mapping[str, CaseQuerySet], *, at_most: int, user: User) -> dict[str, int]:
+    """How many cases are in each part, up to so many, in one statement, which hangs on the row of the one who asks."""
+    numbers = [_Number(cases.order_by().values("pk")[:at_most]) for cases in parts.values()]
+    return dict(zip(parts, User.objects.filter(pk=user.pk).values_list(*numbers).get(), strict=True))
 
 
 def is_cursor(cursor: str, order: Order) -> bool:

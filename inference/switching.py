@@ -8,11 +8,10 @@ from typing import cast
 
 from django.db.models import Count, Exists, F, OuterRef, Q
 
-from cases.labels import NOT_DIAGNOSTIC
+from cases.labels import COVID, NOT_DIAGNOSTIC
 from cases.models import LabResult
 from cases.models.reviews import ReviewQuerySet
 from cases.truth import truth_result
-from inference.dashboard.comparison import COVID
 from inference.dashboard.statistics import Share
 from inference.models import Pipeline, Run
 from portal.accounts.models import User

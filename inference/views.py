@@ -11,7 +11,6 @@ from cases.blinding import blinding_of
 from cases.models import Radiograph, Review
 from inference.agreement import between_readers, with_the_ai
 from inference.cards import render_card
-from inference.dashboard.comparison import COVID
 from inference.media import heatmap_response
 from inference.models import ModelVersion, Pipeline, Run
 from inference.presentation import results_of
@@ -61,7 +60,7 @@ class SwitchingView(TemplateView):
 
     def get_context_data(self, **kwargs):
         rows = switching_by_reader(Review.objects.visible_to(self.request.user))
-        return super().get_context_data(**kwargs, rows=rows, covid=labels.title(COVID), rule=truth.RULE)
+        return super().get_context_data(**kwargs, rows=rows, covid=labels.title(labels.COVID), rule=truth.RULE)
 
 
 class AgreementView(TemplateView):

@@ -174,14 +174,18 @@ def _claims(history: list[RunStatusChange]) -> int:
 
 
 def _recoveries(faults: Iterable[Fault]) -> list[float]:
-    """For each fault the seconds until the last of its runs was claimed anew or had ended."""
+    """For each fault the seconds until the last of its runs was claimed anew or had ended.
+
+    A change bears the time before its commit. So a run that a fault found running, and that ended before the fault, was
+    being committed then and had nothing to recover from.
+    """
     moves: dict[int, list[float]] = defaultdict(list)
     for run, at in RunStatusChange.objects.exclude(new=Run.Status.QUEUED).order_by("at").values_list("subject", "at"):
         moves[run].append(at.timestamp())
-    slowest = []
-    for fault in faults:
-        waits = [
-            next((at - fault.ended_at for at in moves[run] if at > fault.ended_at), math.inf) for run in fault.runs
-        ]
-        slowest.append(max(waits, default=0.0))
-    return slowest
+    unfinished = open_runs()
+
+    def waited(run: int, ended_at: float) -> float:
+        never = math.inf if run in unfinished else 0.0
+        return next((at - ended_at for at in moves[run] if at > ended_at), never)
+
+    return [max((waited(run, fault.ended_at) for run in fault.runs), default=0.0) for fault in faults]

@@ -9,7 +9,7 @@ from cases.blinding import SHOWN_STATUSES, ShownAi
 from cases.disclosure import names_reader
 from cases.findings import Device, Effusion, Pattern, ZoneScore
 from cases.lab_import import Outcome, Report, RowOutcome
-from cases.models import Batch, BatchItem, Case, LabResult, Patient, Priority, Radiograph, Review
+from cases.models import Batch, BatchItem, Case, LabResult, OrderArm, Patient, Priority, Radiograph, Review
 from portal.problems import of_domain_error
 from portal.serializers import ProblemSerializer, address_of, label_of
 
@@ -114,6 +114,12 @@ class CaseSerializer(serializers.ModelSerializer):
     status_label = label_of("status")
     stage_label = label_of("stage")
     claimed_by = serializers.CharField(source="claimed_by.username", read_only=True, allow_null=True, default=None)
+    order_arm = serializers.ChoiceField(
+        OrderArm.choices,
+        allow_blank=True,
+        read_only=True,
+        help_text="Of a trial of the AI's part in the reading order.",
+    )
     ai_status = serializers.SerializerMethodField(
         help_text="withheld: there is a reading, and it waits for your first impression."
     )
@@ -140,6 +146,7 @@ class CaseSerializer(serializers.ModelSerializer):
             "stage",
             "stage_label",
             "claimed_by",
+            "order_arm",
             "ai_status",
             "ai_status_label",
             "ai_label",

@@ -322,13 +322,15 @@ class TestTrial:
         weighed.save()
         return weighed
 
-    def test_a_case_keeps_the_arm_of_the_day_on_which_it_came(self, trial, submitter):
+    def test_a_case_keeps_the_arm_of_the_day_on_which_it_came(self, trial, submitter, api_of):
         details = PatientDetails("MRN-1")
         user = User.objects.get(pk=submitter.pk)
 
         case, _ = open_case(patient=details, details=CaseDetails(), actor=user)
 
         assert case.order_arm == arm_now(trial) != ""
+        answer = api_of(submitter).get(reverse("api:case-detail", args=[case.uid]))
+        assert answer.json()["order_arm"] == case.order_arm
 
     def test_without_a_trial_there_is_no_arm(self, weighed, submitter):
         case, _ = open_case(patient=PatientDetails("MRN-1"), details=CaseDetails(), actor=submitter)

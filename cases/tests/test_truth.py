@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import random
+import re
 from datetime import datetime, timedelta
 
 import pytest
 from django.utils import timezone
 
 from cases.models import Case, LabResult
+from cases.reading import sign_case
 from cases.tests.factories import CaseFactory, PatientFactory
 from cases.truth import truth_of, truth_result
 
@@ -94,6 +96,28 @@ def test_function_and_query_agree_on_whatever_was_entered(case, enter):
         }:
             enter(result, days, kind)
         both_ways(case)
+
+
+@pytest.mark.parametrize(
+    ("result", "read", "said"),
+    [
+        ("positive", "covid", ["Read: Covid, which agrees", "AI: Normal, which differs"]),
+        ("negative", "covid", ["Read: Covid, which differs", "AI: Normal, which agrees"]),
+        ("negative", "pneumonia", ["Read: Pneumonia, which agrees", "AI: Normal, which agrees"]),
+        ("positive", "not_diagnostic", ["AI: Normal, which differs"]),
+    ],
+)
+def test_a_signed_case_is_held_against_its_truth(client_of, radiologist, case, enter, result, read, said):
+    Case.objects.filter(pk=case.pk).update(ai_status="ready", ai_label="normal", ai_probability=0.9)
+    enter(result, 1)
+    address, client = case.get_absolute_url(), client_of(radiologist)
+    assert "which agrees" not in client.get(address).content.decode()
+
+    case.refresh_from_db()
+    sign_case(case=case, reader=radiologist, final_label=read)
+
+    page = client.get(address).content.decode()
+    assert re.findall(r"(?:Read|AI): \w+, which \w+", page) == said
 
 
 def test_the_case_page_says_which_one_counts(client_of, radiologist, case, enter):

@@ -11,7 +11,7 @@ from django.utils import timezone
 from cases import search
 from cases.claims import claim_case, release_case
 from cases.lanes import ReadingOrder
-from cases.models import Case, Priority
+from cases.models import Case, Priority, Stage
 from cases.reading import save_review, sign_case
 from cases.tests.factories import CaseFactory, PatientFactory
 from cases.worklist import SORTS as COLUMN_SORTS
@@ -123,17 +123,17 @@ def test_a_row_names_who_reads_or_has_read_it_and_why_the_ai_did_not(client_of, 
 
 
 def test_tabs_count_what_awaits_a_hand(client_of, radiologist, make_case, monkeypatch):
-    for _ in range(3):
-        case = make_case()
+    for stage in (Stage.SECOND, Stage.ADJUDICATION, Stage.ADJUDICATION, Stage.FIRST):
+        case = make_case(stage=stage)
     claim_case(case=case, reader=radiologist)
     client = client_of(radiologist)
 
     def counts(**headers) -> list[str]:
         return [count for _, _, count in client.get(URL, **headers).context["tabs"]]
 
-    assert counts() == counts(**POLL) == ["3", "1", "", "", "", ""]
+    assert counts() == counts(**POLL) == ["4", "1", "1", "2", "", ""]
     monkeypatch.setattr("cases.views.worklist.COUNTED", 3)
-    assert counts() == ["2+", "1", "", "", "", ""]
+    assert counts() == ["2+", "1", "1", "2", "", ""]
 
 
 def test_filters_know_what_is_overdue_and_whose_signature_it_is(client_of, radiologist, colleague, make_case):

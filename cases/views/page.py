@@ -12,14 +12,15 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views import View
 
-from cases.blinding import blinding_on
+from cases.blinding import ShownAi, blinding_on
 from cases.disclosure import history
 from cases.forms import LabResultForm, ReviewForm
+from cases.labels import NOT_DIAGNOSTIC
 from cases.lanes import wait_of
-from cases.models import Case, Radiograph, Review
+from cases.models import Case, LabResult, Radiograph, Review
 from cases.reading import asks_verdict
 from cases.reads import reads_of
-from cases.truth import truth_of
+from cases.truth import agrees, truth_of
 from portal.audit.models import Event
 from portal.audit.services import record
 from portal.errors import DomainError
@@ -114,7 +115,8 @@ def case_context(
         "asks_verdict": asks_verdict(case, reads.draft),
         "lab_form": lab_form or LabResultForm(),
         "lab_results": lab_results,
-        "truth": truth_of(case, lab_results),
+        "truth": (truth := truth_of(case, lab_results)),
+        "against_truth": _against(truth, reads.in_force, blinding.shows(case)),
         "prior_cases": _other_cases(case, images),
         "history": history(case, user),
     }
@@ -129,6 +131,14 @@ def case_url(request, case: Case) -> str:
         if chosen in {str(radiograph.uid) for radiograph in case.radiographs.all()}
         else url
     )
+
+
+def _against(truth: LabResult | None, read: Review | None, ai: ShownAi) -> list[tuple[str, str, bool]]:
+    """Of a signed case: who concluded what, and whether the later test says the same."""
+    if truth is None or read is None:
+        return []
+    said = {"Read": read.final_label, "AI": ai.label}
+    return [(who, label, agrees(truth, label)) for who, label in said.items() if label not in {"", NOT_DIAGNOSTIC}]
 
 
 def _chosen(radiographs: list[Radiograph], uid: str) -> Radiograph | None:

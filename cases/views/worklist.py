@@ -11,9 +11,9 @@ from django_htmx.middleware import HtmxDetails
 from cases.blinding import ShownAi, blinding_of
 from cases.filters import SavedFilterForm, Tab, WorklistFilter
 from cases.lanes import ReadingOrder
-from cases.models import Case, SavedFilter
+from cases.models import Case, SavedFilter, Stage
 from cases.order import Wait
-from cases.worklist import orders, page_of
+from cases.worklist import counted, orders, page_of
 from portal.accounts.models import User
 from portal.audit.models import AuditEvent, Event
 from portal.audit.services import record
@@ -73,10 +73,11 @@ class WorklistView(TemplateView):
                 "removable": [one for one in saved if one.may_be_removed_by(user)],
                 "save_form": SavedFilterForm(initial={"query": query.urlencode()}),
             }
+        counts = self._counts(filters)
         return super().get_context_data(
             **kwargs,
             filters=filters,
-            tabs=[(tab, _query(query, status=tab.value, at=""), self._count(tab, filters)) for tab in Tab],
+            tabs=[(tab, _query(query, status=tab.value, at=""), counts.get(tab, "")) for tab in Tab],
             page=page,
             rows=[Row(case, blinding.shows(case), waits.wait(case)) for case in page.cases],
             query_here=_query(query, at=query.get("at", "")),
@@ -85,17 +86,19 @@ class WorklistView(TemplateView):
             query_next=_query(query, at=page.next) if page.next else "",
         )
 
-    def _count(self, tab: Tab, filters: WorklistFilter) -> str:
-        """How many cases await a hand on this tab; "" where nobody counts what is done."""
-        match tab:
-            case Tab.AWAITING:
-                waiting = Case.objects.visible_to(self.request.user).awaiting_review()
-                number = waiting.order_by()[:COUNTED].count()
-            case Tab.MINE:
-                number = len(filters.in_hand)
-            case _:
-                return ""
-        return f"{COUNTED - 1}+" if number >= COUNTED else str(number)
+    def _counts(self, filters: WorklistFilter) -> dict[str, str]:
+        """How many cases await a hand on each tab where somebody counts them."""
+        visible = Case.objects.visible_to(self.request.user)
+        numbers = counted(
+            {
+                Tab.AWAITING: visible.awaiting_review(),
+                Tab.SECOND_READS: visible.due_for(Stage.SECOND),
+                Tab.DISAGREEMENTS: visible.due_for(Stage.ADJUDICATION),
+            },
+            at_most=COUNTED,
+            user=self.request.user,
+        ) | {Tab.MINE: len(filters.in_hand)}
+        return {tab: f"{COUNTED - 1}+" if number >= COUNTED else str(number) for tab, number in numbers.items()}
 
     def _leave_trace(self) -> None:
         """A page leaves an audit row; a list that only keeps itself fresh leaves one in ten minutes."""

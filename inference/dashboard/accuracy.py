@@ -9,7 +9,7 @@ from cases import labels
 from cases.models import LabResult, Sex
 from inference.dashboard import charts
 from inference.dashboard.charts import Chart
-from inference.dashboard.comparison import COVID, Cell, Comparison, Group, Source
+from inference.dashboard.comparison import Cell, Comparison, Group, Source
 from inference.dashboard.queries import Figures
 from inference.dashboard.tables import Column, Table, share, text
 
@@ -65,14 +65,16 @@ class Versus:
             for kind, label, group in self._divided(figures)
         ]
         columns = [text("By"), text("Group"), Column("n"), Column("No class"), *(share(one) for one in _METRICS)]
-        return Table(f"{self.key}-groups", f"{self.title}: {labels.title(COVID)} in groups of cases", columns, rows)
+        return Table(
+            f"{self.key}-groups", f"{self.title}: {labels.title(labels.COVID)} in groups of cases", columns, rows
+        )
 
     def chart(self, figures: Figures) -> Chart:
         rows = [
             (label if kind == "All" else f"{kind}: {label}", (group.covid.sensitivity, group.covid.specificity))
             for kind, label, group in self._divided(figures)
         ]
-        title = f"{self.title}: sensitivity and specificity for {labels.title(COVID)}"
+        title = f"{self.title}: sensitivity and specificity for {labels.title(labels.COVID)}"
         return charts.intervals(title, f"{title}, as points with 95 % intervals, in groups of cases.", _METRICS, rows)
 
     def _divided(self, figures: Figures) -> Iterable[tuple[str, str, Group]]:

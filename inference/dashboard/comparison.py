@@ -7,11 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from cases.labels import NOT_DIAGNOSTIC
+from cases.labels import COVID, NOT_DIAGNOSTIC
 from inference.dashboard.statistics import Fourfold
-
-COVID = "covid"
-"""The class that the lab decides on: its results are tests for SARS-CoV-2."""
 
 
 class NoClass(StrEnum):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from cases import labels, truth
 from inference.dashboard import accuracy, drift, queue
 from inference.dashboard.charts import Chart
-from inference.dashboard.comparison import COVID, Source
+from inference.dashboard.comparison import Source
 from inference.dashboard.queries import BACKLOG, Figures
 from inference.dashboard.scope import REFERENCE
 from inference.dashboard.statistics import TOO_FEW
@@ -146,7 +146,7 @@ def _bias(versus: accuracy.Versus) -> list[str]:
 
 
 def _counted(versus: accuracy.Versus) -> list[str]:
-    covid = labels.title(COVID)
+    covid = labels.title(labels.COVID)
     positive = f"a signed {covid}" if versus.reference is Source.READ else "a positive test"
     return [
         f"Sensitivity: of the cases with {positive}, those called {covid}. Specificity: of the others, those called "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 
 import numpy as np
 import pytest
@@ -142,6 +143,21 @@ def test_class_and_opacity_of_the_heatmap_can_be_chosen_and_a_missing_map_is_tol
     page.get_by_label("Heatmap of").select_option("Normal (no usable map)")
     expect(overlay).to_be_hidden()
     expect(page.get_by_text("No usable map for this class.")).to_be_visible()
+
+
+def test_a_report_opened_beside_a_heatmap_shows_that_map(sign_in, radiologist, case):
+    page = sign_in(radiologist)
+    open_case(page, case)
+    report, plain = page.get_by_role("link", name="Report"), re.compile(r"/report/$")
+    expect(report).to_have_attribute("href", plain)
+
+    page.get_by_label("Heatmap of").select_option("Pneumonia")
+    page.get_by_role("button", name="Heatmap").click()
+    expect(report).to_have_attribute("href", plain)
+    page.get_by_role("button", name="Heatmap").click()
+    report.click()
+
+    expect(page.get_by_label("Heatmap").locator("option:checked")).to_contain_text("Pneumonia")
 
 
 def test_inverting_turns_black_to_white_and_back(sign_in, radiologist, case):

@@ -48,8 +48,10 @@ export class Heatmap {
     const toggle = this.find("toggle");
     if (!toggle) return;
     toggle.setAttribute("aria-pressed", on);
-    const { src, description } = this.find("class").selectedOptions[0].dataset;
+    const chosen = this.find("class").selectedOptions[0];
+    const { src, description } = chosen.dataset;
     this.isShown = on && src !== undefined; // false where the chosen class has no usable map
+    this.carry(chosen.value);
     this.overlay.hidden = !this.isShown;
     this.root.classList.toggle("has-heatmap", this.isShown);
     if (!this.isShown) {
@@ -63,6 +65,12 @@ export class Heatmap {
       this.overlay.src = src;
     }
     this.dress();
+  }
+
+  /** A report that is opened from here shows the map that is shown here. */
+  carry(uid) {
+    const link = document.querySelector("[data-report]");
+    link.search = this.isShown ? new URLSearchParams({ heatmap: uid }) : "";
   }
 
   /** Brings colour or outline, opacity and warning to what is chosen; the values may come later. */
