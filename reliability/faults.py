@@ -21,8 +21,8 @@ from inference import services, stages, tasks
 from inference.stub import StubPredictor
 from reliability.pictures import POISON_PIXELS, POISONS
 
-WORKER_POINTS = ("claim", "inference", "file", "before commit", "after commit")
-WEB_POINTS = ("stored", "before accept", "after accept", "publish")
+WORKER_POINTS = ("claim", "inference", "heatmaps", "before commit", "after commit")
+WEB_POINTS = ("file", "before accept", "after accept", "publish")
 _GREEDY_BYTES = 8 * 2**30
 
 
@@ -43,10 +43,10 @@ def _exit_at(point: str) -> None:
     targets: dict[str, tuple[object, str]] = {
         "claim": (services, "claim_runs"),
         "inference": (stages, "judge"),
-        "file": (stages, "keep"),
+        "heatmaps": (stages, "ready_to_record"),
         "before commit": (services, "_record_predictions"),
         "after commit": (services, "record_results"),
-        "stored": (intake._Files, "store"),
+        "file": (intake._Files, "store"),
         "before accept": (intake, "_create_radiograph"),
         "after accept": (batches, "_accept"),
         "publish": (dispatch, "wake_workers"),
