@@ -21,6 +21,19 @@ from inference import services, stages, tasks
 from inference.stub import StubPredictor
 from reliability.pictures import POISON_PIXELS, POISONS
 
+POINTS: dict[str, tuple[object, str]] = {
+    "claim": (services, "claim_runs"),
+    "inference": (stages, "judge"),
+    "heatmaps": (stages, "ready_to_record"),
+    "before commit": (services, "_record_predictions"),
+    "after commit": (services, "record_results"),
+    "file": (intake._Files, "store"),
+    "before accept": (intake, "_create_radiograph"),
+    "after accept": (batches, "_accept"),
+    "publish": (dispatch, "wake_workers"),
+}
+"""By name, the function after which a process can be made to exit."""
+
 WORKER_POINTS = ("claim", "inference", "heatmaps", "before commit", "after commit")
 WEB_POINTS = ("file", "before accept", "after accept", "publish")
 _GREEDY_BYTES = 8 * 2**30
@@ -40,18 +53,7 @@ def prepare() -> None:
 
 def _exit_at(point: str) -> None:
     """Wraps what stands before the point; the first process to come there ends as if killed."""
-    targets: dict[str, tuple[object, str]] = {
-        "claim": (services, "claim_runs"),
-        "inference": (stages, "judge"),
-        "heatmaps": (stages, "ready_to_record"),
-        "before commit": (services, "_record_predictions"),
-        "after commit": (services, "record_results"),
-        "file": (intake._Files, "store"),
-        "before accept": (intake, "_create_radiograph"),
-        "after accept": (batches, "_accept"),
-        "publish": (dispatch, "wake_workers"),
-    }
-    owner, name = targets[point]
+    owner, name = POINTS[point]
     setattr(owner, name, _then_exit(getattr(owner, name), needs_result=point == "claim"))
 
 

@@ -17,6 +17,7 @@ from cases.tests.factories import RadiographFactory
 from inference import services
 from inference.models import Prediction, Run
 from inference.tests.factories import RunFactory, claimed, failed_run, succeeded_run
+from reliability import faults
 from reliability.__main__ import Evidence
 from reliability.check import Fault, Verdict, checked
 from reliability.ledger import Ledger
@@ -101,6 +102,14 @@ def test_a_fault_lasts_until_the_last_of_its_runs_is_worked_on_again():
 
     assert verdict(first, faults=(past,)).slowest_recovery_seconds == pytest.approx(60, abs=5)
     assert math.isinf(verdict(first, second, faults=(waiting,)).slowest_recovery_seconds)
+    assert verdict(first, faults=(Fault(time.time(), frozenset({first.pk})),)).slowest_recovery_seconds == 0
+
+
+@pytest.mark.parametrize("point", [*faults.WORKER_POINTS, *faults.WEB_POINTS])
+def test_a_process_can_exit_at_every_point(point):
+    owner, name = faults.POINTS[point]
+
+    assert callable(getattr(owner, name))
 
 
 @pytest.fixture
