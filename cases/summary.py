@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 
 from django.db import transaction
@@ -36,7 +36,7 @@ _COLUMNS = [f"ai_{one.name}" for one in fields(AiOutcome)]
 Outcomes = Mapping[int, Sequence[AiOutcome]]
 
 
-def show_ai_outcomes(case_ids: Iterable[int], outcomes_of: Callable[[Mapping[int, Case]], Outcomes]) -> None:
+def show_ai_outcomes(case_ids: Iterable[int], outcomes_of: Callable[[Collection[int]], Outcomes]) -> None:
     """Repeats on the cases what their runs say, so that the worklist can show, filter and sort by it.
 
     What names a class moves its case in the reading order, too.
@@ -46,7 +46,7 @@ def show_ai_outcomes(case_ids: Iterable[int], outcomes_of: Callable[[Mapping[int
 
     Args:
         case_ids: Primary keys of the cases.
-        outcomes_of: Called under the lock with the cases by primary key; returns the ``AiOutcome`` of each radiograph.
+        outcomes_of: Called under the lock with the primary keys; returns the ``AiOutcome`` of each radiograph, by case.
     """
     with transaction.atomic(savepoint=False):
         rows = Case.objects.select_for_update().filter(pk__in=set(case_ids)).order_by("pk")
@@ -57,6 +57,12 @@ def show_ai_outcomes(case_ids: Iterable[int], outcomes_of: Callable[[Mapping[int
             if (new := summarise(outcomes.get(pk, ()))) != _shown(case):
                 changed[new].append(case)
         _write(changed)
+
+
+def show_queued(case_id: int) -> None:
+    """Shows that an image of a case waits for the active pipeline: only one that is being judged comes before it."""
+    columns = {f"ai_{name}": value for name, value in asdict(AiOutcome(AiStatus.QUEUED)).items()}
+    Case.objects.filter(pk=case_id).exclude(ai_status=AiStatus.RUNNING).update(**columns, ranks_as_of=None)
 
 
 def _shown(case: Case) -> AiOutcome:

@@ -20,8 +20,8 @@ from django.db.models.functions import Now
 
 from cases import dispatch
 from cases.labels import REASSURING
-from cases.models import AiStatus, Case
-from cases.summary import AiOutcome, show_ai_outcomes
+from cases.models import AiStatus
+from cases.summary import AiOutcome, show_ai_outcomes, show_queued
 from inference.models import ClassProbability, Heatmap, MemberOutput, Pipeline, Prediction, Refusal, Run
 from inference.outcomes import Doubt, Refused
 from portal.audit.models import Event
@@ -89,14 +89,10 @@ def enqueue(radiograph) -> None:
         ],
         ignore_conflicts=True,  # unique (radiograph, pipeline): queued once, whoever asks again
     )
-    active = any(pipeline.status == Pipeline.Status.ACTIVE for pipeline in pipelines)
-    show_ai_outcomes([radiograph.case_id], _beside_a_queued_image if active else _outcomes)
-
-
-def _beside_a_queued_image(cases: Mapping[int, Case]) -> dict[int, list[AiOutcome]]:
-    """Only an image that is being judged counts for more than one that waits, and then the case shows it already."""
-    running, queued = [AiOutcome(AiStatus.RUNNING)], [AiOutcome(AiStatus.QUEUED)]
-    return {pk: running if case.ai_status == AiStatus.RUNNING else queued for pk, case in cases.items()}
+    if any(pipeline.status == Pipeline.Status.ACTIVE for pipeline in pipelines):
+        show_queued(radiograph.case_id)
+    else:
+        show_ai_outcomes([radiograph.case_id], _outcomes)
 
 
 def _show_on_cases(runs: Iterable[Run]) -> None:

@@ -221,6 +221,27 @@ def test_a_length_is_told_in_millimetres_only_where_they_are_known(
     expect(length).to_have_count(0)
 
 
+def test_a_length_is_measured_by_keys_alone(sign_in, live_server, radiologist, submitter):
+    radiograph = take_in(submitter, dicom(STORED, PixelSpacing=[0.5, 0.5]))
+    page = sign_in(radiologist)
+    open_case(page, live_server, radiograph.case)
+    page.get_by_role("button", name="1:1").click()
+    stage, length = page.locator("[data-stage]"), page.locator(".length-text")
+    page.keyboard.press("l")
+    stage.focus()
+
+    for key in ["Enter", *["ArrowRight"] * 5, " ", *["ArrowLeft"] * 5, *["ArrowUp"] * 3]:  # 40 across, 12 up
+        page.keyboard.press(key)
+    expect(length).to_have_text("20.9 mm")
+    page.keyboard.press("Enter")
+    page.keyboard.press("ArrowUp")
+    expect(length).to_have_text("20.9 mm")
+
+    for key in ("Enter", "ArrowUp", "Delete", "ArrowUp", "Delete"):
+        page.keyboard.press(key)
+    expect(length).to_have_count(0)
+
+
 def test_the_magnifier_shows_the_place_under_the_pointer_larger(sign_in, live_server, radiologist, deep):
     page = sign_in(radiologist)
     open_case(page, live_server, deep.case)

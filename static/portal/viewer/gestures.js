@@ -3,6 +3,7 @@
 
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const ARROW_STEP = 40; // CSS pixels
+const LENGTH_STEP = 4;
 const WHEEL_STEP = 0.0015;
 const UNDECIDED = 14; // CSS pixels that two fingers move before it is clear what they mean
 export const ZOOM_STEP = 1.25;
@@ -118,7 +119,8 @@ export class Gestures {
   key(event) {
     const { pane } = this;
     const arrow = ARROWS[event.key];
-    if (arrow && event.shiftKey) pane.dragWindow(arrow[0] * ARROW_STEP, arrow[1] * ARROW_STEP);
+    if (this.tools.mode === "length" && this.measure(event.key, arrow)) pane.lengths.draw(pane.view);
+    else if (arrow && event.shiftKey) pane.dragWindow(arrow[0] * ARROW_STEP, arrow[1] * ARROW_STEP);
     else if (arrow && !pane.view.isFitted) pane.look((view) => view.pan(-arrow[0] * ARROW_STEP, -arrow[1] * ARROW_STEP));
     else if (event.key === "+" || event.key === "=") pane.look((view) => view.zoomTo(view.zoom * ZOOM_STEP));
     else if (event.key === "-") pane.look((view) => view.zoomTo(view.zoom / ZOOM_STEP));
@@ -126,5 +128,16 @@ export class Gestures {
     else if (event.key === "Delete" || event.key === "Backspace") pane.lengths.removeLast();
     else return;
     event.preventDefault();
+  }
+
+  /** Whether the key has begun a length in the middle of the stage, moved one of its ends, or ended it. */
+  measure(key, arrow) {
+    const { lengths, stage, view } = this.pane;
+    if (key === "Enter" && lengths.open) lengths.end();
+    else if (key === "Enter") lengths.start(view.toImage(stage.clientWidth / 2, stage.clientHeight / 2));
+    else if (lengths.open && key === " ") lengths.turn();
+    else if (lengths.open && arrow) lengths.nudge(view, arrow[0] * LENGTH_STEP, arrow[1] * LENGTH_STEP);
+    else return false;
+    return true;
   }
 }

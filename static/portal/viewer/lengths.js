@@ -12,23 +12,40 @@ export class LengthMarks {
     this.svg = svg;
     this.spacing = spacingRow && spacingColumn ? { x: Number(spacingColumn), y: Number(spacingRow) } : null;
     this.lines = [];
+    this.open = null; // the line that is being drawn
   }
 
   start(point) {
-    this.lines.push({ from: point, to: point, element: this.element() });
+    this.end();
+    this.open = { from: point, to: point, element: this.element() };
+    this.lines.push(this.open);
   }
 
   extend(point) {
-    this.lines.at(-1).to = point;
+    if (this.open) this.open.to = point;
+  }
+
+  /** Moves the end by CSS pixels. */
+  nudge(view, dx, dy) {
+    const at = view.toStage(this.open.to.x, this.open.to.y);
+    this.extend(view.toImage(at.x + dx, at.y + dy));
+  }
+
+  /** What was the start is now the end that moves. */
+  turn() {
+    [this.open.from, this.open.to] = [this.open.to, this.open.from];
   }
 
   end() {
-    const { from, to } = this.lines.at(-1);
+    if (!this.open) return;
+    const { from, to } = this.open;
     if (Math.hypot(to.x - from.x, to.y - from.y) < SHORTEST) this.removeLast();
+    this.open = null;
   }
 
   removeLast() {
     this.lines.pop()?.element.remove();
+    this.open = null;
   }
 
   clear() {
