@@ -75,13 +75,12 @@ def settle() -> People:
 def fill(count: int) -> None:
     """Replaces all cases by ``count`` others, and lets PostgreSQL look at them."""
     with connection.cursor() as cursor:
-        _let_the_database_fill_blanks(cursor)
         cursor.execute(f"TRUNCATE {', '.join(model._meta.db_table for model in FILLED)} CASCADE")
         cursor.execute("SELECT setseed(0.5)")
         cursor.execute(
             "SET session_replication_role = replica"
         )  # every reference is right by making: none is looked up
-        with _without_indexes(cursor):
+        with _blanks_filled(cursor), _without_indexes(cursor):
             cursor.execute(Path(__file__).with_suffix(".sql").read_text(), {"count": count})
         cursor.execute("SET session_replication_role = DEFAULT")
         for statement in connection.ops.sequence_reset_sql(no_style(), FILLED):
@@ -106,11 +105,17 @@ def _without_indexes(cursor) -> Iterator[None]:
         cursor.execute(definition)
 
 
-def _let_the_database_fill_blanks(cursor) -> None:
+@contextmanager
+def _blanks_filled(cursor) -> Iterator[None]:
     """Columns that the statements do not name get what Django would give them."""
+    columns = []
     for model in FILLED:
         for field in model._meta.concrete_fields:
-            if callable(field.default) or (value := field.get_default()) is None:
+            is_made_anew = field.has_default() and callable(field.default)
+            if is_made_anew or (value := field.get_default()) is None:
                 continue
-            column = f"ALTER TABLE {model._meta.db_table} ALTER COLUMN {field.column}"
-            cursor.execute(f"{column} SET DEFAULT %s", [field.get_db_prep_save(value, connection)])
+            columns.append(f"ALTER TABLE {model._meta.db_table} ALTER COLUMN {field.column}")
+            cursor.execute(f"{columns[-1]} SET DEFAULT %s", [field.get_db_prep_save(value, connection)])
+    yield
+    for column in columns:
+        cursor.execute(f"{column} DROP DEFAULT")

@@ -107,6 +107,7 @@ def _cases() -> tuple[list[str], str]:
     from cases.services import CaseDetails, PatientDetails, accept_image
     from portal.accounts.access import Role
     from portal.accounts.models import User
+    from portal.accounts.notice import accept_notice
 
     submitter, addresses = benchmark_submitter(), []
     for number in range(OPENINGS + 1):
@@ -115,6 +116,7 @@ def _cases() -> tuple[list[str], str]:
             taken = accept_image(received=file, patient=patient, target=CaseDetails(), actor=submitter)
         addresses.append(taken.case.get_absolute_url())
     reader = User.objects.create(username="reader", role=Role.RADIOLOGIST, facility=submitter.facility)
+    accept_notice(user=reader)
     client = Client()
     client.force_login(reader, backend="portal.accounts.backends.RoleBackend")
     return addresses, client.session.session_key
