@@ -63,8 +63,10 @@ class KeyRefused(DomainError):
 
 
 def keys_of(user) -> dict[str, str]:
-    """The user's key of each action."""
-    return {action.name: user.own_keys.get(action.name, action.usual_key) for action in ACTIONS}
+    """The user's key of each action; "" where they chose its usual key for another one before the action was there."""
+    taken = set(user.own_keys.values())
+    usual = {action.name: "" if action.usual_key in taken else action.usual_key for action in ACTIONS}
+    return usual | {name: key for name, key in user.own_keys.items() if name in usual}
 
 
 def keys_on(user, page: str) -> list[tuple[KeyAction, str]]:
@@ -74,7 +76,7 @@ def keys_on(user, page: str) -> list[tuple[KeyAction, str]]:
         return action.needs is None or user.has_perm(action.needs)
 
     keys = keys_of(user)
-    return [(action, keys[action.name]) for action in ACTIONS if page in action.pages and may(action)]
+    return [(action, key) for action in ACTIONS if (key := keys[action.name]) and page in action.pages and may(action)]
 
 
 @transaction.atomic

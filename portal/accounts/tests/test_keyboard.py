@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.urls import reverse
 
-from portal.accounts.keyboard import ACTIONS, keys_of
+from portal.accounts.keyboard import ACTIONS, CASE, keys_of, keys_on
 from portal.accounts.models import User
 
 pytestmark = pytest.mark.django_db
@@ -54,3 +54,13 @@ def test_the_usual_keys_come_back(client_of, radiologist):
 
     assert "You have the usual keys again." in answer.text
     assert keys_of(User.objects.get(pk=radiologist.pk)) == USUAL
+
+
+def test_an_action_that_comes_later_takes_no_key_that_a_user_has_chosen(radiologist):
+    radiologist.own_keys = {"invert": "l", "gone": "q"}  # chosen before lengths were measured by "l"
+
+    keys = keys_of(radiologist)
+
+    assert (keys["invert"], keys["length"]) == ("l", "")
+    assert "gone" not in keys
+    assert "length" not in [action.name for action, _ in keys_on(radiologist, CASE)]
