@@ -87,8 +87,8 @@ class WorklistFilter(django_filters.FilterSet):
     def in_hand(self) -> list[int]:
         """Primary keys of the unsigned cases that the reader holds, has begun to write about, or read first."""
         reader = self.request.user
-        own = Review.objects.filter(reader=reader).order_by()
-        held = Case.objects.filter(claimed_by=reader).order_by().values_list("pk")
+        own = Review.objects.filter(reader=reader, case__facility=reader.facility).order_by()
+        held = Case.objects.filter(claimed_by=reader, facility=reader.facility).order_by().values_list("pk")
         drafted = own.filter(signed_at=None).exclude(case__status=Case.Status.SIGNED).values_list("case")
         return [pk for (pk,) in held.union(drafted, own.awaiting_another().values_list("case"))]
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from portal.settings.base import RUN_LEASE_SECONDS, env
 
+SHORT_STATEMENTS = "-c max_parallel_workers_per_gather=0 -c jit=off"
+"""A page asks for a few rows: starting a second process or a compiler for them costs more than reading them."""
+
 _SECONDS_TO_CONNECT = 3
+_TIMEOUTS = "-c statement_timeout=15000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=30000"
 _BROKER_SECONDS = 2
 
 
@@ -15,7 +19,7 @@ def database() -> dict:
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
             "connect_timeout": _SECONDS_TO_CONNECT,
-            "options": "-c statement_timeout=15000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=30000",
+            "options": f"{SHORT_STATEMENTS} {_TIMEOUTS}",
             # A server that vanished with its machine sends no goodbye.
             "keepalives_idle": 10,
             "keepalives_interval": 5,

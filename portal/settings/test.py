@@ -7,12 +7,16 @@ from pathlib import Path
 
 from portal.settings.base import *
 from portal.settings.base import STORAGES, env
+from portal.settings.connections import SHORT_STATEMENTS
 
 DEBUG = False
 EMBEDDED = False
 SECRET_KEY = "only-for-the-test-suite-and-never-for-anything-else-0123456789"  # noqa: S105 - not a secret
 ALLOWED_HOSTS = ["testserver", "127.0.0.1", "localhost"]
-DATABASES = {"default": env.db("DATABASE_URL", default="postgres://portal@127.0.0.1:5432/portal")}
+DATABASES = {
+    "default": env.db("DATABASE_URL", default="postgres://portal@127.0.0.1:5432/portal")
+    | {"OPTIONS": {"options": SHORT_STATEMENTS}}
+}
 # pytest-xdist runs several processes on one Redis: each has a numbered database of its own, as it has in PostgreSQL.
 _XDIST_WORKER = env("PYTEST_XDIST_WORKER", default="gw0").removeprefix("gw")
 CELERY_BROKER_URL = env("REDIS_URL", default="redis://127.0.0.1:6379/0").rpartition("/")[0] + f"/{_XDIST_WORKER}"
