@@ -3,10 +3,10 @@ PORT ?= 8000
 PYTHON := .venv/bin/python
 comma := ,
 
-.PHONY: help demo test bench reliability lint format lock audit clean
+.PHONY: help demo test test-browser bench reliability lint format lock audit clean
 
 help: ## List these commands
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 demo: ## Start the portal with sample cases; PORT=8000, CXR_DIR=folder of X-rays to submit
 	@scripts/install.sh requirements.txt
@@ -16,6 +16,9 @@ test: ## Lint, then the whole suite on a private PostgreSQL and Redis; ARGS="cas
 	@scripts/install.sh requirements-test.txt
 	@$(if $(ARGS),,$(MAKE) --no-print-directory lint)
 	@exec $(PYTHON) scripts/with_services.py $(PYTHON) -m pytest $(or $(ARGS),--numprocesses 2 --dist loadfile)
+
+test-browser: ## What the suite does in Chromium, alone
+	@$(MAKE) --no-print-directory test ARGS=tests/browser
 
 bench: ## Measure speed and scaling into benchmarks/results; ONLY="engines single" measures a part
 	@scripts/install.sh requirements-test.txt
