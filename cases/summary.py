@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 from django.db import transaction
 
@@ -61,19 +62,23 @@ def show_ai_outcomes(case_ids: Iterable[int], outcomes_of: Callable[[Collection[
 
 def show_queued(case_id: int) -> None:
     """Shows that an image of a case waits for the active pipeline: only one that is being judged comes before it."""
-    columns = {f"ai_{name}": value for name, value in asdict(AiOutcome(AiStatus.QUEUED)).items()}
-    Case.objects.filter(pk=case_id).exclude(ai_status=AiStatus.RUNNING).update(**columns, ranks_as_of=None)
+    unless_running = Case.objects.filter(pk=case_id).exclude(ai_status=AiStatus.RUNNING)
+    unless_running.update(**_columns(AiOutcome(AiStatus.QUEUED)), ranks_as_of=None)
 
 
 def _shown(case: Case) -> AiOutcome:
     return AiOutcome(AiStatus(case.ai_status), *(getattr(case, column) for column in _COLUMNS[1:]))
 
 
+def _columns(outcome: AiOutcome) -> dict[str, Any]:
+    return {f"ai_{name}": value for name, value in asdict(outcome).items()}
+
+
 def _write(changed: Mapping[AiOutcome, Sequence[Case]]) -> None:
     """One statement for each outcome that names no class, and one for all others, which differ in their numbers."""
     concluded: list[Case] = []
     for new, cases in changed.items():
-        columns = {f"ai_{name}": value for name, value in asdict(new).items()}
+        columns = _columns(new)
         if new.label:
             for case in cases:
                 for column, value in columns.items():

@@ -21,21 +21,22 @@ from inference import services, stages, tasks
 from inference.stub import StubPredictor
 from reliability.pictures import POISON_PIXELS, POISONS
 
-POINTS: dict[str, tuple[object, str]] = {
+WORKER_POINTS: dict[str, tuple[object, str]] = {
     "claim": (services, "claim_runs"),
     "inference": (stages, "judge"),
     "heatmaps": (stages, "ready_to_record"),
     "before commit": (services, "_record_predictions"),
     "after commit": (services, "record_results"),
+}
+WEB_POINTS: dict[str, tuple[object, str]] = {
     "file": (intake._Files, "store"),
     "before accept": (intake, "_create_radiograph"),
     "after accept": (batches, "_accept"),
     "publish": (dispatch, "wake_workers"),
 }
+POINTS = WORKER_POINTS | WEB_POINTS
 """By name, the function after which a process can be made to exit."""
 
-WORKER_POINTS = ("claim", "inference", "heatmaps", "before commit", "after commit")
-WEB_POINTS = ("file", "before accept", "after accept", "publish")
 _GREEDY_BYTES = 8 * 2**30
 
 

@@ -105,7 +105,7 @@ def test_a_fault_lasts_until_the_last_of_its_runs_is_worked_on_again():
     assert verdict(first, faults=(Fault(time.time(), frozenset({first.pk})),)).slowest_recovery_seconds == 0
 
 
-@pytest.mark.parametrize("point", [*faults.WORKER_POINTS, *faults.WEB_POINTS])
+@pytest.mark.parametrize("point", faults.POINTS)
 def test_a_process_can_exit_at_every_point(point):
     owner, name = faults.POINTS[point]
 
