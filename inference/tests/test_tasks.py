@@ -15,13 +15,14 @@ from pathlib import Path
 import pytest
 from celery import current_app
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from cases.phantoms import phantom
 from cases.tests.factories import RadiographFactory
 from inference import services
 from inference.catalogue import register_shipped_models
+from inference.management.commands import reaper
 from inference.models import Prediction, Run
 from tests.processes import PATIENCE_SECONDS, wait_until
 
@@ -200,6 +201,20 @@ class TestReaper:
         reaper_round(environment)
 
         assert self.waiting(environment) == 1
+
+    def test_two_rounds_never_run_at_once(self, environment):
+        register_shipped_models()
+        services.enqueue(RadiographFactory())
+        services.claim_runs(limit=1, worker="lost")
+        Run.objects.update(lease_expires_at=Now() - timedelta(seconds=1))
+
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", reaper.ROUND_LOCK)
+            reaper_round(environment)
+            assert Run.objects.get().status == "running", "another reaper is at it"
+        reaper_round(environment)
+
+        assert Run.objects.get().status == "queued"
 
     def test_without_work_it_wakes_nobody(self, environment):
         reaper_round(environment)

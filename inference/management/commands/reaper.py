@@ -6,12 +6,15 @@ import threading
 
 from django.conf import settings
 from django.core.management.base import BaseCommand
-from django.db import InterfaceError, OperationalError, close_old_connections
+from django.db import InterfaceError, OperationalError, close_old_connections, connection, transaction
 
 from cases.dispatch import wake_workers
 from inference.services import queued_longer_than, return_abandoned_runs
 
 logger = logging.getLogger(__name__)
+
+ROUND_LOCK = (0x43585221, 1)
+"""PostgreSQL's advisory lock of a round, as two numbers; locks named by one number never meet it."""
 
 
 class Command(BaseCommand):
@@ -35,8 +38,21 @@ class Command(BaseCommand):
                 return
 
     def round(self) -> None:
-        """Two workers may run a reaper each: leases are returned under row locks, a doubled wake-up does no harm."""
-        if returned := return_abandoned_runs():
-            logger.warning("Took %d runs back from lost workers.", returned)
-        if returned or queued_longer_than(settings.REAPER_TICK_SECONDS):
+        """One round, unless another reaper is in its own: where several run, they do not wake workers twice."""
+        with transaction.atomic():
+            if not _is_alone():
+                return
+            if returned := return_abandoned_runs():
+                logger.warning("Took %d runs back from lost workers.", returned)
+            waiting = returned or queued_longer_than(settings.REAPER_TICK_SECONDS)
+        if waiting:
             wake_workers()
+
+
+def _is_alone() -> bool:
+    """Takes the advisory lock of the current transaction: a reaper that dies or stalls gives it back with that."""
+    if connection.vendor != "postgresql":
+        return True
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", ROUND_LOCK)
+        return cursor.fetchone()[0]
