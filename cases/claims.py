@@ -58,7 +58,7 @@ def locked(case: Case) -> Case:
 def claimable_by(reader) -> CaseQuerySet:
     """What this reader could take now: unsigned, in nobody's hands, and a read that is theirs to give."""
     free = Q(status=Case.Status.TO_READ) | Q(status=Case.Status.IN_REVIEW, claimed_until__lte=timezone.now())
-    return Case.objects.visible_to(reader).filter(free, readable_by(reader))
+    return Case.objects.visible_to(reader).awaiting_review().filter(free, readable_by(reader))
 
 
 @transaction.atomic

@@ -83,17 +83,16 @@ class ReadingOrder:
     def first(
         self, cases: CaseQuerySet, size: int, *, beyond: Place | None = None, backwards: bool = False
     ) -> list[int]:
-        """Primary keys of the first unsigned cases, in order.
+        """Primary keys of the first cases, in order.
 
         Args:
-            cases: What to choose from.
+            cases: Unsigned cases to choose from. That they are is for the caller to say, and once: the planner takes a
+                condition said twice for two, expects a thirtieth of the rows, and no longer reads them in order.
             size: How many at most.
             beyond: Only what is strictly behind this place.
             backwards: Everything the other way round: what is before that place, nearest first.
         """
-        streams = [
-            stream[:size] for stream in self._streams(cases.awaiting_review().order_by(), beyond, backwards=backwards)
-        ]
+        streams = [stream[:size] for stream in self._streams(cases.order_by(), beyond, backwards=backwards)]
         if connection.features.supports_slicing_ordering_in_compound and len(streams) > 1:
             rows = list(streams[0].union(*streams[1:], all=True))
         else:
@@ -101,8 +100,10 @@ class ReadingOrder:
         return [number for _, _, number in sorted(rows, reverse=backwards)[:size]]
 
     def rows(self, cases: CaseQuerySet, size: int, *, beyond: Place | None, backwards: bool) -> list[Case]:
-        """Like ``first``, the cases themselves."""
+        """Like ``first``, the cases themselves; backwards none where they are fewer, for the start is shown instead."""
         keys = self.first(cases, size, beyond=beyond, backwards=backwards)
+        if backwards and len(keys) < size:
+            return []
         found = Case.objects.for_worklist().order_by().in_bulk(keys)
         return [found[key] for key in keys if key in found]
 

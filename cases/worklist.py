@@ -38,7 +38,10 @@ class Order(Protocol):
     def title(self) -> str: ...
 
     def rows(self, cases: CaseQuerySet, size: int, *, beyond: Any, backwards: bool) -> list[Case]:
-        """The first cases strictly behind a place (before it, nearest first); from the start where it is None."""
+        """The first cases strictly behind a place; from the start where it is None.
+
+        Backwards, those before the place, nearest first; none need be given where they are fewer than ``size``.
+        """
 
     def values(self, case: Case) -> list:
         """The case's place as a cursor holds it. It holds no more than the page shows."""
