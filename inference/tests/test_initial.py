@@ -12,7 +12,7 @@ from inference.importing import WeightsRefused
 from inference.networks import NETWORKS
 from inference.networks.arrays import assign, named_arrays
 from inference.tests import legacy, pictures, tiny
-from inference.training.initial import InitialWeightsError, initial_arrays
+from inference.training.initial import InitialWeightsError, initial_arrays, settle
 
 
 @pytest.fixture(scope="module")
@@ -140,3 +140,21 @@ def test_the_train_command_says_in_a_sentence_that_there_are_no_such_weights(tmp
                 "train", "tiny", "--data", str(data), "--epochs", "1", "--out", str(tmp_path / source),
                 "--val-fraction", "0.5", "--init", source, stderr=io.StringIO(),
             )  # fmt: skip
+
+
+def test_a_normalised_network_goes_on_from_the_weights_it_took():
+    """Training normalises by what it sees, so a normalisation that is the identity would change the network at once."""
+    import keras
+
+    keras.utils.set_random_seed(33)
+    plain, untouched, normalised = tiny.build(3), tiny.build(3, normalised=True), tiny.build(3, normalised=True)
+    for model in (untouched, normalised):
+        assign(model, named_arrays(model, model.get_weights()) | named_arrays(plain, plain.get_weights()), "tiny")
+    images = np.random.default_rng(3).normal(2, 3, size=(64, 32, 32, 3)).astype(np.float32)
+    expected = plain(images)
+    assert np.abs(untouched(images, training=True) - expected).max() > 0.05
+
+    settle(normalised, [images])
+
+    np.testing.assert_allclose(normalised(images, training=True), expected, atol=1e-3)
+    np.testing.assert_allclose(normalised(images, training=False), expected, atol=1e-3)

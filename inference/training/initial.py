@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import keras
@@ -13,7 +13,8 @@ from inference.importing import WeightsRefused, expected_arrays, largest_file
 from inference.importing.files import Layers, StoredArray, open_weights
 from inference.importing.matching import Shapes, match, match_by_name
 from inference.networks import NetworkDefinition
-from inference.networks.arrays import named_arrays
+from inference.networks.arrays import assign, named_arrays
+from inference.networks.folding import SUFFIX, unfold
 from portal.errors import DomainError
 
 IMAGENET = "imagenet"
@@ -46,7 +47,7 @@ def initial_arrays(
         source: "imagenet", or the path of a .safetensors, .weights.h5, .keras or legacy .h5 file.
         classes: Number of classes of the softmax.
         initializer: Keras name of the kernel initialisation of what the source does not have.
-        normalised: As in `build`: the normalisation then starts as the identity, but for its epsilon.
+        normalised: As in `build`: the normalisation is then the identity, but for its epsilon; see `settle`.
         say: Is told in one sentence what was taken.
 
     Returns:
@@ -64,6 +65,31 @@ def initial_arrays(
     origin = "Keras' ImageNet weights" if source == IMAGENET else "the file"
     say(f"{network.title} starts from {origin}; from chance start {', '.join(rest) or 'no layers'}.")
     return arrays
+
+
+def settle(model: keras.Model, batches: Iterable[np.ndarray]) -> None:
+    """Let the normalisation that is folded away later undo itself, so that training goes on from the weights taken.
+
+    Left as the identity it would change them at the first step, which normalises by what it sees.
+
+    Args:
+        model: A network whose normalisation is the identity.
+        batches: Preprocessed training images, float32 (n, height, width, channels) each; a few hundred in all.
+    """
+    names = [layer.name.removesuffix(SUFFIX) for layer in model.layers if layer.name.endswith(SUFFIX)]
+    if not names:
+        return
+    probe = keras.Model(model.inputs, [model.get_layer(name).output for name in names])
+    sums: dict[str, list[np.ndarray]] = {name: [] for name in names}
+    for batch in batches:
+        for name, values in zip(names, probe.predict_on_batch(batch), strict=True):
+            channels = np.asarray(values, np.float64).reshape(-1, values.shape[-1])
+            sums[name].append(np.stack([channels.mean(axis=0), (channels**2).mean(axis=0)]))
+    statistics = {}
+    for name, found in sums.items():
+        mean, square = np.mean(found, axis=0)
+        statistics[name] = mean, np.maximum(square - mean**2, 0)
+    assign(model, unfold(named_arrays(model, model.get_weights()), statistics), model.name)
 
 
 def _imagenet(network: NetworkDefinition) -> dict[str, np.ndarray]:

@@ -16,9 +16,11 @@ from inference.networks.arrays import assign
 from inference.training import checkpoints
 from inference.training.augment import augment
 from inference.training.data import LabelledImages, draw, mix
+from inference.training.initial import settle
 from inference.training.recipes import Recipe
 
 _AVERAGE_EVERY = 8  # steps; averaging at every step would copy 27 MB each time and change nothing visible
+_SETTLED_ON = 8  # batches from which the statistics of a normalisation are taken
 
 
 @dataclass(frozen=True)
@@ -126,17 +128,19 @@ class Training:
             keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing),
             metrics=["accuracy"],
         )
+        images = np.stack([preprocessing.scale(image, size) for image in self.train.images])
         if state is None:
             averaged = recipe.average_decay is not None
             if self.initial is not None:
                 assign(model, self.initial, self.network.name)
+                batches = _TrainBatches(self, images, start)
+                settle(model, (batches[index][0] for index in range(min(_SETTLED_ON, len(batches)))))
             state = TrainingState(model.get_weights(), model.get_weights() if averaged else None, [])
         else:
             model.set_weights(state.weights)
             for variable, value in zip(optimizer.variables, state.optimizer, strict=True):
                 variable.assign(value)
         keeper = _Keeper(self, model, size, state)
-        images = np.stack([preprocessing.scale(image, size) for image in self.train.images])
         for epoch in range(start, stop):
             # One fit an epoch: its batches are then known from seed and epoch alone, also after a resume.
             model.fit(
