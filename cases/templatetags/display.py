@@ -44,6 +44,17 @@ def percent(value: float) -> str:
 
 
 @register.filter
+def probability(value: float, digits: int = 3) -> str:
+    """A probability in so many digits; what is not certain never reads 0.000 or 1.000."""
+    shown, smallest = f"{value:.{digits}f}", 10**-digits
+    if value > 0 and float(shown) == 0:
+        return f"<{smallest:.{digits}f}"
+    if value < 1 and float(shown) == 1:
+        return f">{1 - smallest:.{digits}f}"
+    return shown
+
+
+@register.filter
 def percent_width(value: float) -> str:
     """A probability as an SVG width."""
     return f"{value * 100:.1f}%"

@@ -118,6 +118,7 @@ def test_a_signed_case_is_held_against_its_truth(client_of, radiologist, case, e
 
     page = client.get(address).content.decode()
     assert re.findall(r"(?:Read|AI): \w+, which \w+", page) == said
+    assert ("Differs from the RT-PCR" in page) == (said[0].startswith("Read") and said[0].endswith("differs"))
 
 
 def test_the_case_page_says_which_one_counts(client_of, radiologist, case, enter):

@@ -69,6 +69,16 @@ def test_a_prediction_shows_every_class_with_model_version_and_calibration(clien
         assert reverse("inference:model", args=[version.uid]) in page
 
 
+def test_a_score_that_is_not_certain_never_reads_so(client_of, radiologist, radiograph):
+    succeeded_run(radiograph=radiograph, probabilities=(0.99995, 0.00005, 0.0))
+
+    assert re.findall(r'bar-value num">([^<]*)<', fragment(client_of(radiologist), radiograph)) == [
+        "&gt;0.999",
+        "&lt;0.001",
+        "0.000",
+    ]
+
+
 def test_a_class_is_the_headline_of_its_prediction(client_of, radiologist, radiograph):
     succeeded_run(radiograph=radiograph, probabilities=(0.1, 0.2, 0.7))
 
