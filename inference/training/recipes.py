@@ -179,7 +179,16 @@ ROBUST = Recipe(
 """Against the source: everything that tells collections apart is varied, and small collections are drawn more often.
 Most epochs run at low resolution, which costs a fifth of the arithmetic."""
 
-ROBUST_COVIDNET8 = dataclasses.replace(ROBUST, name="robust-covidnet8", stages=((193, 0.75),))
-"""`ROBUST` with the resolutions that Covidnet-8 can be trained at."""
+ROBUST_COVIDNET8 = dataclasses.replace(
+    ROBUST,
+    name="robust-covidnet8",
+    batch_size=32,
+    learning_rate=6e-4,
+    final_rate=1e-5,
+    balance=0.75,
+    stages=((193, 0.8),),
+    early_share=0.6,
+)
+"""`ROBUST` with the resolutions that Covidnet-8 can be trained at, to go on from weights of `PROGRESSIVE`."""
 
 RECIPES = {recipe.name: recipe for recipe in (AUTHORS, PROGRESSIVE, ROBUST, ROBUST_COVIDNET8)}
