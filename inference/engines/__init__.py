@@ -45,7 +45,7 @@ class Engine(Protocol):
         """Raises WeightsError when an array is missing, superfluous or of the wrong shape."""
 
 
-ENGINE_NAMES = ("auto", "tensorflow", "openvino")
+ENGINE_NAMES = ("auto", "tensorflow", "openvino", "openvino-int8")
 
 cache_folder: Path | None = None
 """Where engines keep what they prepare: the setting ENGINE_CACHE_DIR, which `inference.apps` hands over at start-up."""
@@ -53,6 +53,8 @@ cache_folder: Path | None = None
 
 def get_engine(name: str = "auto") -> Engine:
     """The engine of this name; "auto" takes TensorFlow where there is a GPU, else OpenVINO where it fits.
+
+    "openvino-int8" computes in eight-bit integers, which is faster and not quite the same: a choice, never automatic.
 
     Raises:
         ValueError: If there is no engine of that name.
@@ -66,7 +68,8 @@ def get_engine(name: str = "auto") -> Engine:
     from inference.engines.openvino import OpenVINOEngine
 
     folder = cache_folder or Path.home() / ".cache" / "cxr-portal"
-    return OpenVINOEngine(folder) if name == "openvino" else _FirstThatWorks(OpenVINOEngine(folder))
+    engine = OpenVINOEngine(folder, eight_bit=name == "openvino-int8")
+    return _FirstThatWorks(engine) if name == "auto" else engine
 
 
 def _has_gpu() -> bool:

@@ -15,14 +15,15 @@ import openvino
 
 from inference.engines import EngineError
 from inference.engines.export import GRAPH, Exported, exported, probes
+from inference.engines.quantised import quantised
 from inference.spec import ModelSpec
 from inference.tail import Outputs, softmax
 
 logger = logging.getLogger(__name__)
 
-Precision = Literal["bf16", "f32"]
+Precision = Literal["int8", "bf16", "f32"]
 
-TOLERANCES: dict[Precision, float] = {"bf16": 0.005, "f32": 1e-4}
+TOLERANCES: dict[Precision, float] = {"int8": 0.02, "bf16": 0.005, "f32": 1e-4}
 """How far a probability may be from the reference."""
 
 _FAST_BFLOAT16 = "BF16"  # OpenVINO names it only where the processor multiplies bfloat16 in hardware
@@ -50,15 +51,18 @@ class OpenVINOEngine:
     Args:
         cache: Folder for converted networks, compiled ones and comparisons.
         precisions: What to try, in this order; by default what this processor is fast at.
+        eight_bit: Try eight-bit integers before.
     """
 
     name = "openvino"
 
-    def __init__(self, cache: Path, precisions: Sequence[Precision] | None = None):
+    def __init__(self, cache: Path, precisions: Sequence[Precision] | None = None, *, eight_bit: bool = False):
         self._core = openvino.Core()
         self._cache = cache
         fast = _FAST_BFLOAT16 in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-        self._precisions = precisions or (("bf16", "f32") if fast else ("f32",))
+        self._floating: Precision = "bf16" if fast else "f32"
+        usual: tuple[Precision, ...] = ("bf16", "f32") if fast else ("f32",)
+        self._precisions = precisions or (("int8", *usual) if eight_bit else usual)
 
     def load(self, spec: ModelSpec, arrays: dict[str, np.ndarray]) -> OpenVINOModel:
         """See `Engine.load`.
@@ -75,7 +79,7 @@ class OpenVINOEngine:
     def _load(self, spec: ModelSpec, arrays: dict[str, np.ndarray]) -> OpenVINOModel:
         files = exported(spec, arrays, self._cache)
         for precision in self._precisions:
-            model = OpenVINOModel(self._core, files, precision)
+            model = OpenVINOModel(files, precision, self._compiled(spec, files, precision))
             found = self._compared(spec, files, model, precision)
             if found.passed:
                 logger.info("%s: OpenVINO in %s, %.1e from the reference.", spec.name, precision, found.difference)
@@ -88,6 +92,14 @@ class OpenVINOEngine:
                 found.relabelled,
             )
         raise EngineError(f"OpenVINO does not reproduce the reference for {spec.name}.")
+
+    def _compiled(self, spec: ModelSpec, files: Exported, precision: Precision) -> openvino.CompiledModel:
+        graph = self._core.read_model(files.folder / GRAPH)
+        floating = precision
+        if precision == "int8":
+            graph, floating = quantised(self._core, graph, probes(spec)), self._floating
+        how = {"CACHE_DIR": str(files.folder / "compiled"), "INFERENCE_PRECISION_HINT": floating}
+        return self._core.compile_model(graph, "CPU", how)
 
     def _compared(self, spec: ModelSpec, files: Exported, model: OpenVINOModel, precision: Precision) -> Equivalence:
         """Compare with the reference, once for each converted network, precision and processor."""
@@ -108,10 +120,8 @@ class OpenVINOEngine:
 class OpenVINOModel:
     """A compiled network. See `LoadedModel`."""
 
-    def __init__(self, core: openvino.Core, files: Exported, precision: Precision):
+    def __init__(self, files: Exported, precision: Precision, compiled: openvino.CompiledModel):
         self.grid, self.tail, self.precision = files.grid, files.tail, precision
-        how = {"CACHE_DIR": str(files.folder / "compiled"), "INFERENCE_PRECISION_HINT": precision}
-        compiled = core.compile_model(core.read_model(files.folder / GRAPH), "CPU", how)
         self._request = compiled.create_infer_request()
 
     def run(self, batch: np.ndarray) -> Outputs:

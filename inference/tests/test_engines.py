@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from inference import engines, registry
+from cases.phantoms import phantom_pixels
+from inference import engines, preprocessing, registry
 from inference.engines import EngineError, get_engine
 from inference.engines.openvino import OpenVINOEngine, compare
 from inference.engines.tensorflow import TensorFlowEngine
@@ -36,6 +37,12 @@ def model_version(name: str, size: int) -> tuple[ModelSpec, dict[str, np.ndarray
         gradcam_layer=definition.gradcam_layer,
     )
     return spec, named_arrays(network, network.get_weights())
+
+
+def shipped() -> tuple[ModelSpec, dict[str, np.ndarray]]:
+    """Trained weights: of a network by chance a probability hangs on single roundings."""
+    spec = registry.model_spec("covidnet8-1")
+    return spec, registry.load_arrays(spec)
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +81,25 @@ def test_openvino_gives_what_tensorflow_gives(name, size, cache):
     weights = reference.tail.channel_weights(expected, classes)
     np.testing.assert_allclose(model.tail.channel_weights(found, classes), weights, atol=1e-4 * np.abs(weights).max())
     np.testing.assert_allclose(model.tail.logits(model.run(batch[:1])), model.tail.logits(found)[:1], atol=1e-4)
+
+
+@pytest.mark.parametrize("made", [shipped, lambda: model_version("vgg19", 64), lambda: model_version("resnet50", 64)])
+def test_eight_bit_integers_come_close(made, cache):
+    spec, arrays = made()
+    pictures = [preprocessing.squash(phantom_pixels(seed)) for seed in range(4)]
+    batch = np.stack([preprocessing.preprocess(one, spec.input_size, spec.preprocessing) for one in pictures])
+    reference = TensorFlowEngine().load(spec, arrays)
+    expected = reference.tail.logits(reference.run(batch))
+
+    model = OpenVINOEngine(cache, eight_bit=True).load(spec, arrays)
+
+    assert model.precision == "int8"
+    found = model.tail.logits(model.run(batch))
+    assert 0 < np.abs(found - expected).max() < 0.1 * np.abs(expected).max()
+
+
+def test_eight_bit_integers_are_a_choice(small, cache):
+    assert OpenVINOEngine(cache).load(*small).precision != "int8"
 
 
 def test_what_a_run_returned_is_not_overwritten_by_the_next(small, cache):
