@@ -46,6 +46,7 @@ def figures(networks: Sequence[str] = NAMES) -> Iterator[Figure]:
             peaks[model.precision] = peak(model.precision)
             yield Figure(f"matmul_peak_{model.precision}", peaks[model.precision] / 1e9, "", 5, None, "GFLOP/s")
         yield from _efficiency(spec, bare, peaks[model.precision], model.precision)
+        yield _eight_bit_gain(spec, model)
 
 
 def loaded(network: str) -> tuple[ModelSpec, OpenVINOModel, Bare]:
@@ -112,6 +113,19 @@ def _overheads(spec: ModelSpec, model: OpenVINOModel, bare: Bare) -> Iterator[Fi
                 note=f"{each:.1f} ms an image without, batch of {count}",
                 passed=value <= goal,
             )
+
+
+def _eight_bit_gain(spec: ModelSpec, usual: OpenVINOModel) -> Figure:
+    """What `ENGINE=openvino-int8` is worth, with all that a heatmap needs; what it costs is not measured here."""
+    from django.conf import settings
+
+    arrays = version_of(spec.network)[1]
+    eight_bit = OpenVINOEngine(Path(settings.ENGINE_CACHE_DIR), eight_bit=True).load(spec, arrays)
+    batch = np.zeros((BATCH, *spec.input_shape), np.float32)
+    taken = seconds({"usual": partial(usual.run, batch), "eight bit": partial(eight_bit.run, batch)}, REPEATS)
+    value, spread = ratio(taken, "usual", "eight bit")
+    note = f"{eight_bit.precision} over {usual.precision}, batch of {BATCH}"
+    return Figure(f"engine_int8_gain_{spec.network}", value, "", REPEATS, spread, "x", note)
 
 
 def _efficiency(spec: ModelSpec, bare: Bare, peak_flops: float, precision: Precision) -> Iterator[Figure]:
