@@ -191,4 +191,15 @@ ROBUST_COVIDNET8 = dataclasses.replace(
 )
 """`ROBUST` with the resolutions that Covidnet-8 can be trained at, to go on from weights of `PROGRESSIVE`."""
 
-RECIPES = {recipe.name: recipe for recipe in (AUTHORS, PROGRESSIVE, ROBUST, ROBUST_COVIDNET8)}
+ROBUST_FINISH = dataclasses.replace(
+    ROBUST_COVIDNET8,
+    name="robust-finish",
+    learning_rate=1.5e-4,
+    warmup_epochs=0.3,
+    stages=(),
+    augmentation=_VARIED_LESS,
+    late_augmentation=None,
+)
+"""The end of `ROBUST_COVIDNET8` alone: for weights that are to be served at another resolution than they ended at."""
+
+RECIPES = {recipe.name: recipe for recipe in (AUTHORS, PROGRESSIVE, ROBUST, ROBUST_COVIDNET8, ROBUST_FINISH)}

@@ -42,6 +42,9 @@ class Command(BaseCommand):
         parser.add_argument("network", help=f"one of: {', '.join(NETWORKS)}")
         parser.add_argument("--data", type=Path, required=True, help="folder with the images")
         parser.add_argument("--epochs", type=int, default=20, help="epochs in all (default: %(default)s)")
+        parser.add_argument(
+            "--size", type=int, help="pixels per side of the input, in service too (default: the network's)"
+        )
         parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
         parser.add_argument("--seed", type=int, default=42, help="seed of everything random (default: %(default)s)")
         parser.add_argument("--out", type=Path, help="folder for checkpoint and results (default: runs/NETWORK)")
@@ -75,11 +78,15 @@ class Command(BaseCommand):
             raise CommandError(f"There is no network {options['network']}; there is {', '.join(NETWORKS)}.")
         if options["epochs"] < 1:
             raise CommandError("--epochs must be at least 1.")
+        if options["size"]:
+            network = dataclasses.replace(network, input_size=options["size"])
         folder = options["out"] or Path("runs") / network.name
         try:
             labels = _labels(options)
             recipe = _recipe(options)
             about = {"network": network.name, "labels": labels, "recipe": dataclasses.asdict(recipe)}
+            if options["size"]:
+                about["size"] = options["size"]
             claim(folder, about, resume=options["resume"])
             groups = groups_from_csv(options["table"], options["balance_by"]) if options["table"] else None
             train, val = (read_labelled(files, self.stderr, groups) for files in find_splits(options, labels))
