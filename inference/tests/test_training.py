@@ -388,11 +388,23 @@ class TestCommand:
         with pytest.raises(CommandError, match=sentence):
             self.train(tmp_path, *arguments)
 
+    def test_a_network_can_be_trained_for_another_size(self, tmp_path):
+        pictures.write_folder(tmp_path / "data" / "train", tiny.LABELS, 4)
+        pictures.write_folder(tmp_path / "data" / "val", tiny.LABELS, 2)
+        weights = tmp_path / "weights"
+
+        self.train(tmp_path, "--epochs", "1", "--size", "40", "--publish", "9", "--folder", str(weights))
+
+        assert json.loads((tmp_path / "run" / "training.json").read_text())["history"][-1]["size"] == 40
+        assert registry.model_spec("tiny-9", weights).input_shape == (40, 40, 3)
+
     def test_a_missing_folder_and_an_unknown_network_are_refused_in_a_sentence(self, tmp_path):
         with pytest.raises(CommandError, match="There is no folder"):
             self.train(tmp_path)
         with pytest.raises(CommandError, match="no network alexnet; there is covidnet8"):
             call_command("train", "alexnet", "--data", str(tmp_path))
+        with pytest.raises(CommandError, match="at least 193 pixels"):
+            call_command("train", "covidnet8", "--size", "100", "--data", str(tmp_path))
 
     def test_a_file_that_is_no_image_is_named(self, tmp_path):
         pictures.write_folder(tmp_path / "data", tiny.LABELS, 2)

@@ -33,9 +33,9 @@ def best_network(
 ) -> keras.Model:
     """The network as it will be served: full size, without normalisation that only training had, weights rounded as
     the published file rounds them."""
-    trained = network.build(len(labels), normalised=recipe.normalised)
+    trained = network.build(len(labels), size=network.input_size, normalised=recipe.normalised)
     arrays = fold(named_arrays(trained, weights))
-    model = network.build(len(labels))
+    model = network.build(len(labels), size=network.input_size)
     assign(model, {name: array.astype(np.float16).astype(np.float32) for name, array in arrays.items()}, network.name)
     return model
 
