@@ -84,14 +84,14 @@ def test_openvino_gives_what_tensorflow_gives(name, size, cache):
 
 
 @pytest.mark.parametrize("made", [shipped, lambda: model_version("vgg19", 64), lambda: model_version("resnet50", 64)])
-def test_eight_bit_integers_come_close(made, cache):
+def test_eight_bit_integers_come_close(made, tmp_path):
     spec, arrays = made()
     pictures = [preprocessing.squash(phantom_pixels(seed)) for seed in range(4)]
     batch = np.stack([preprocessing.preprocess(one, spec.input_size, spec.preprocessing) for one in pictures])
     reference = TensorFlowEngine().load(spec, arrays)
     expected = reference.tail.logits(reference.run(batch))
 
-    model = OpenVINOEngine(cache, eight_bit=True).load(spec, arrays)
+    model = OpenVINOEngine(tmp_path, eight_bit=True).load(spec, arrays)
 
     assert model.precision == "int8"
     found = model.tail.logits(model.run(batch))

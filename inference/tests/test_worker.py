@@ -50,9 +50,8 @@ def test_every_run_ends_with_a_prediction_or_a_refusal(pipeline):
         prediction = now(run).prediction
         assert sum(row.value for row in prediction.combined_probabilities) == pytest.approx(1)
         assert prediction.label in {"covid", "normal", "pneumonia"}
-        (member,) = prediction.members.all()
-        assert member.model_version == pipeline.members.get()
-        assert member.heatmaps.count() == 3
+        assert {member.model_version for member in prediction.members.all()} == set(pipeline.members.all())
+        assert all(member.heatmaps.count() == 3 for member in prediction.members.all())
     assert now(coloured).refusal.code
     assert now(coloured).prediction is None
     assert process_queue() == 0
@@ -75,9 +74,9 @@ def test_what_the_pipeline_is_too_unsure_of_ends_indeterminate_with_all_its_numb
     process_queue()
 
     prediction = now(run).prediction
-    assert (prediction.indeterminate_reason, prediction.called_label, prediction.spread) == ("low_probability", None, 0)
+    assert (prediction.indeterminate_reason, prediction.called_label) == ("low_probability", None)
     assert prediction.probability == max(row.value for row in prediction.combined_probabilities)
-    assert prediction.members.get().heatmaps.count() == 3
+    assert all(member.heatmaps.count() == 3 for member in prediction.members.all())
     assert now(run).radiograph.case.ai_status == "indeterminate"
 
 
@@ -142,7 +141,7 @@ def test_an_image_that_the_model_stumbles_over_fails_alone(pipeline):
 
 
 def test_weights_that_are_not_the_registered_ones_are_never_used(pipeline):
-    version = pipeline.members.get()
+    version = pipeline.members.first()
     version.weights_sha256 = "0" * 64
     version.save()
     run = queued(phantom(1))
