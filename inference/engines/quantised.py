@@ -48,8 +48,8 @@ def _largest_inputs(core: openvino.Core, graph: openvino.Model, pictures: np.nda
     """The largest input of each convolution but the first; 0 for one with negative inputs, which is left alone."""
     seen = graph.clone()
     inputs = seen.add_outputs([convolution.input_value(0) for convolution in _convolutions(seen)[1:]])
-    names = {"INFERENCE_PRECISION_HINT": "f32"}
-    request = core.compile_model(seen, "CPU", names).create_infer_request()
+    how = {"INFERENCE_PRECISION_HINT": "f32"}
+    request = core.compile_model(seen, "CPU", how).create_infer_request()
     request.infer([pictures])
     values = [request.get_tensor(output).data for output in inputs]
     return [float(one.max()) if one.min() >= 0 else 0.0 for one in values]
