@@ -17,6 +17,7 @@ from pathlib import Path
 
 from benchmarks.command import set_up, show
 from benchmarks.figure import Figure
+from benchmarks.versions import judge_with
 
 CASES = 3000
 WORKERS = (1, 2, 4, 8)
@@ -28,10 +29,9 @@ def figures(cases: int = CASES, workers: Sequence[int] = WORKERS) -> Iterator[Fi
     """Cases a second for each number of workers, the best of them, and how even they are."""
     from benchmarks.database import own_database
     from benchmarks.processes import PREVIEW_PIXELS, queue_rate
-    from inference.catalogue import register_shipped_models
 
     with tempfile.TemporaryDirectory() as folder, own_database("benchmark_coordination") as address:
-        register_shipped_models()
+        judge_with("covidnet8")
         rates = {}
         for count in workers:
             rates[count] = queue_rate(count, cases, address, Path(folder), stub_ms=0)

@@ -20,6 +20,7 @@ from PIL import Image, ImageChops
 
 from benchmarks.command import set_up, show
 from benchmarks.figure import Figure
+from benchmarks.versions import judge_with
 
 CASES = 1000
 GOAL = 0.6
@@ -34,13 +35,12 @@ def figures(cases: int = CASES) -> Iterator[Figure]:
     from benchmarks.database import own_database
     from benchmarks.engines import images_per_second, loaded
     from benchmarks.processes import queue_rate
-    from inference.catalogue import register_shipped_models
 
     spec, _, bare = loaded("covidnet8")
     engine = images_per_second(spec, bare)
     yield Figure("endtoend_engine", engine, "", cases, None, "images/s", "Covidnet-8 alone, no heatmap, batch of 16")
     with tempfile.TemporaryDirectory() as folder, own_database("benchmark_endtoend") as address:
-        register_shipped_models()
+        judge_with("covidnet8")
         queue = queue_rate(1, cases, address, Path(folder))
         yield Figure("worker_cases_per_second", queue, "", cases, None, "cases/s", "queued before, 224 pixels a side")
         yield Figure("worker_over_engine", queue / engine, "", cases, None)

@@ -14,6 +14,7 @@ import requests
 
 from benchmarks.command import set_up, show
 from benchmarks.figure import Figure
+from benchmarks.versions import judge_with
 
 CASES = 64
 _PAGES = 50
@@ -25,12 +26,11 @@ def figures() -> Iterator[Figure]:
     from benchmarks.database import own_database
     from benchmarks.processes import environment_of, queue_cases, started, wait_for
     from cases.dispatch import wake_workers
-    from inference.catalogue import register_shipped_models
     from inference.models import Run
     from tests.processes import HOST, free_port
 
     with tempfile.TemporaryDirectory() as folder, own_database("benchmark_memory") as address:
-        register_shipped_models()
+        judge_with("covidnet8")
         environment = environment_of(address, Path(folder)) | {"WEB_BIND": f"{HOST}:{(port := free_port())}"}
         with started("worker", "Worker ready", environment):
             pass  # converts and compiles, where that was not done yet

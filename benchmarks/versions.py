@@ -15,6 +15,17 @@ NAMES = ("covidnet8", "vgg19", "resnet50")
 """The networks of the ensemble."""
 
 
+def judge_with(network: str) -> None:
+    """Register what is shipped and let the newest shipped version of a network judge, alone."""
+    from inference.activation import activate_pipeline
+    from inference.catalogue import register_shipped_models
+    from inference.models import Pipeline
+
+    register_shipped_models()
+    spec, _ = version_of(network)
+    activate_pipeline(Pipeline.objects.get(name=spec.network, version=spec.version), actor=None)
+
+
 def version_of(network: str) -> tuple[ModelSpec, dict[str, np.ndarray]]:
     """The newest shipped model version of a network and its arrays; random ones where none is shipped."""
     shipped = registry.model_specs(registry.WEIGHTS_DIR)

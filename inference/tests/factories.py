@@ -6,6 +6,8 @@ import factory
 import numpy as np
 
 from cases.tests.factories import RadiographFactory
+from inference.activation import activate_pipeline
+from inference.catalogue import register_shipped_models
 from inference.heatmaps import packed
 from inference.models import ModelVersion, Network, Pipeline, PipelineMember, Run
 from inference.outcomes import Doubt
@@ -20,6 +22,12 @@ from inference.services import (
 )
 
 LABELS = ("covid", "normal", "pneumonia")
+
+
+def shipped_single() -> Pipeline:
+    """Covidnet-8 version 1 alone, active: its numbers are the pipeline's; the default may have several members."""
+    register_shipped_models()
+    return activate_pipeline(Pipeline.objects.get(name="covidnet8", version="1"), actor=None)
 
 
 class NetworkFactory(factory.django.DjangoModelFactory):

@@ -11,10 +11,9 @@ from cases.phantoms import phantom
 from cases.tests.factories import RadiographFactory
 from inference import registry, services, soundness
 from inference.activation import PipelineUnusable, activate_pipeline
-from inference.catalogue import register_shipped_models
 from inference.models import Pipeline, Run
 from inference.tasks import process_queue
-from inference.tests.factories import PipelineFactory
+from inference.tests.factories import PipelineFactory, shipped_single
 
 pytestmark = pytest.mark.django_db
 
@@ -24,7 +23,7 @@ def weights(tmp_path, monkeypatch):
     """The weights file of the active pipeline, in a copy of the folder."""
     folder = shutil.copytree(registry.WEIGHTS_DIR, tmp_path / "weights")
     monkeypatch.setattr(registry, "WEIGHTS_DIR", folder)
-    active = register_shipped_models().active
+    active = shipped_single()
     return folder / registry.model_spec(active.members.get().key).weights_file
 
 

@@ -5,18 +5,19 @@ import pytest
 
 from cases.tests.factories import RadiographFactory
 from inference import services, worker
-from inference.catalogue import pipeline_spec, register_shipped_models
+from inference.catalogue import pipeline_spec
 from inference.models import Pipeline, Run
 from inference.outcomes import Subject
 from inference.stub import StubPredictor
 from inference.tasks import process_queue
+from inference.tests.factories import shipped_single
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
 def pipeline() -> Pipeline:
-    return register_shipped_models().active
+    return shipped_single()
 
 
 def test_the_same_pixels_get_the_same_result_and_others_another(pipeline):

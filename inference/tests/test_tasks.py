@@ -21,10 +21,10 @@ from django.db.models.functions import Now
 from cases.phantoms import phantom
 from cases.tests.factories import RadiographFactory
 from inference import services
-from inference.activation import activate_pipeline
 from inference.catalogue import register_shipped_models
 from inference.management.commands import reaper
-from inference.models import Pipeline, Prediction, Run
+from inference.models import Prediction, Run
+from inference.tests.factories import shipped_single
 from tests.processes import PATIENCE_SECONDS, wait_until
 
 IMAGES = 6  # enough arithmetic that the first worker is still at it when it is killed
@@ -86,8 +86,7 @@ def reaper_round(environment: dict[str, str]) -> None:
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_a_worker_killed_in_the_middle_loses_nothing_and_judges_nothing_twice(environment, tmp_path):
-    register_shipped_models()
-    activate_pipeline(Pipeline.objects.get(name="covidnet8", version="1"), actor=None)
+    shipped_single()
     for seed in range(IMAGES):
         services.enqueue(RadiographFactory(content=phantom(seed)))
 

@@ -14,21 +14,18 @@ from cases.phantoms import colour_picture, phantom
 from cases.storage import preview_name
 from cases.tests.factories import CaseFactory, RadiographFactory
 from inference import services
-from inference.activation import activate_pipeline
-from inference.catalogue import register_shipped_models
 from inference.heatmaps import picture_of
 from inference.models import Heatmap, Pipeline, Run
 from inference.stages import UNREADABLE
 from inference.tasks import process_queue
+from inference.tests.factories import shipped_single
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 
 @pytest.fixture
 def pipeline() -> Pipeline:
-    """A pipeline of one member, whose numbers are the pipeline's; the shipped default may have several."""
-    register_shipped_models()
-    return activate_pipeline(Pipeline.objects.get(name="covidnet8", version="1"), actor=None)
+    return shipped_single()
 
 
 def queued(content: bytes | None = None, **fields) -> Run:
