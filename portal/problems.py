@@ -105,12 +105,22 @@ def exception_handler(exc, context):
     return Response(body, status=body["status"], headers=headers, content_type=MEDIA_TYPE)
 
 
+def _of_the_driver(exc: Exception) -> str:
+    """What the driver says of a database error, without values of a statement, which may be a patient's.
+
+    A server's answer has an SQLSTATE and its name; a connection that failed has neither, and its text holds no row.
+    """
+    told = exc.__cause__ or exc
+    state = getattr(told, "pgcode", None)
+    return f"{type(told).__name__} ({state})" if state else f"{type(told).__name__}: {told}".strip()
+
+
 def _of_any_door(exc: Exception) -> tuple[dict, dict[str, str]] | None:
     """Body and headers of what page and API refuse alike; None for anything else."""
     if isinstance(exc, DomainError):
         return of_domain_error(exc), _retry_after(exc.status)
     if isinstance(exc, OperationalError | InterfaceError):
-        logger.warning("Database unavailable: %s", type(exc).__name__)
+        logger.warning("Database unavailable: %s", _of_the_driver(exc))
         return problem(503), _retry_after(503)
     if isinstance(exc, UnreadablePostError):
         cause, remedy = "The request ended before the whole body arrived.", "Send it again."

@@ -33,6 +33,7 @@ START_SECONDS = 60  # a cold disk can make initdb and the first start slow
 STOP_SECONDS = 20
 PORT_ATTEMPTS = 3  # another process may take a free port between our look and the server's bind
 POLL_SECONDS = 0.05
+MAX_CONNECTIONS = 400  # tests that let fifty readers act at once run beside each other
 DATABASE = "portal"
 NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
@@ -256,6 +257,7 @@ def start_postgresql(
         "listen_addresses": "127.0.0.1",
         "port": port,
         "unix_socket_directories": folder,
+        "max_connections": MAX_CONNECTIONS,
         **durability,
     }
     options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]

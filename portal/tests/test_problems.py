@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection, transaction
 from django.test import Client
 
 from portal.problems import MEDIA_TYPE
@@ -237,3 +237,15 @@ class TestWithoutDatabase:
         response = reader.get("/worklist/", HTTP_ACCEPT="application/json")
 
         assert check(response, 503, "unavailable")
+
+    def test_the_log_says_what_the_database_refused_but_no_value(self, reader, monkeypatch, caplog):
+        def too_slow(*_):
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute("SET LOCAL statement_timeout = 10")
+                cursor.execute("SELECT pg_sleep(30), %s", ["Doe^Jane"])
+
+        monkeypatch.setattr("cases.views.worklist.WorklistView.get", too_slow)
+
+        assert reader.get("/worklist/").status_code == 503
+        assert "Database unavailable: QueryCanceled (57014)" in caplog.messages
+        assert "Doe^Jane" not in "".join(caplog.messages)
