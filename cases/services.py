@@ -285,11 +285,11 @@ def _check_open(case: Case) -> None:
 
 def _already_there(received: ReceivedFile, facility: Facility, patient: Patient | PatientDetails) -> Radiograph | None:
     """The patient's radiograph with these bytes; raises ImageOfAnotherPatient if only somebody else has them."""
-    twins = list(Radiograph.objects.select_related("case").filter(sha256=received.sha256, case__facility=facility))
-    if not twins:
+    twins = Radiograph.objects.filter(sha256=received.sha256, case__facility=facility)
+    if not twins.exists():  # nearly always, and asked twice an image
         return None
     known = known_patient(facility=facility, details=patient) if isinstance(patient, PatientDetails) else patient
-    for twin in twins:
+    for twin in twins.select_related("case"):
         if known is not None and twin.patient_id == known.pk:
             return twin
     raise ImageOfAnotherPatient("Exactly this image is already stored for another patient.")
