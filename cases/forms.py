@@ -31,6 +31,7 @@ class ReviewForm(forms.Form):
     """A reader's read. Everything may be blank in a draft; what a signature needs is checked when signing."""
 
     version = forms.IntegerField(required=False, min_value=0, widget=forms.HiddenInput)
+    images_shown = forms.IntegerField(required=False, min_value=0, widget=forms.HiddenInput)
     first_impression = forms.ChoiceField(required=False)  # a button each, see _first_impression.html
     final_label = forms.ChoiceField(required=False, widget=forms.RadioSelect)
     findings = forms.CharField(
@@ -72,6 +73,10 @@ class ReviewForm(forms.Form):
             return cls(case=case, initial={"version": 0})
         read = forms.model_to_dict(review, Review.READ_FIELDS)
         return cls(case=case, initial=read | {"version": review.draft_version})
+
+    def clean(self):
+        """``cleaned_data`` is the read; how many images it was written beside is of the page."""
+        self.saw_images: int | None = self.cleaned_data.pop("images_shown", None)
 
     def clean_findings(self) -> str:
         """Browsers send every line with a carriage return."""

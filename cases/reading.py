@@ -16,7 +16,7 @@ from cases.services import InvalidDetails
 from cases.signing import draft_for, sign
 from portal.audit.models import Event
 from portal.audit.services import record
-from portal.errors import DomainError
+from portal.errors import Conflict, DomainError
 
 
 class DraftChanged(DomainError):
@@ -29,6 +29,13 @@ class DraftChanged(DomainError):
     def __init__(self, stored: Review):
         super().__init__("This draft was changed elsewhere.")
         self.stored = stored
+
+
+class ImagesAdded(Conflict):
+    """The reader has not seen every image of the case."""
+
+    code = "images_added"
+    remedy = "It is on the page now: look at it, then sign."
 
 
 def asks_verdict(case: Case, review: Review | None) -> bool:
@@ -124,16 +131,30 @@ def check_signable(final_label: str, findings: str, **read) -> None:
 
 
 @transaction.atomic
-def sign_case(*, case: Case, reader, final_label="", findings="", request=None, **read) -> Review:
+def sign_case(
+    *, case: Case, reader, final_label="", findings="", images_shown: int | None = None, request=None, **read
+) -> Review:
     """Makes the reader's draft final; what becomes of the case then, ``signing.sign`` says.
 
+    Args:
+        case: The case that was read.
+        reader: Who read it.
+        final_label: The conclusion.
+        findings: The text.
+        images_shown: How many images the reader had before them; None does not look for one that came later.
+        request: The HTTP request, for the audit trail.
+        **read: As for ``save_review``.
+
     Raises:
+        ImagesAdded: The case has an image that the reader was not shown.
         InvalidDetails: See ``check_signable`` and ``save_review``.
         DraftChanged: See ``save_review``.
         NotYourRead, ClaimedByAnother, AlreadySigned: See ``claim_case``.
     """
     read |= {"final_label": final_label, "findings": findings.strip()}
     review = save_review(case=case, reader=reader, request=request, **read)
+    if images_shown not in {None, review.case.radiographs.count()}:  # the case is locked: none comes in meanwhile
+        raise ImagesAdded("An image was added to this case after you opened it.")
     check_signable(**{name: getattr(review, name) for name in Review.READ_FIELDS})
     sign(review=review, request=request)
     return review

@@ -16,7 +16,7 @@ from cases.intake.sandbox import Decoded, decode_safely
 from cases.intake.upload import ReceivedFile
 from cases.inventory import is_referenced
 from cases.lanes import arm_now
-from cases.models import Case, LabResult, Patient, Priority, Radiograph, Sex
+from cases.models import Case, LabResult, Patient, Priority, Radiograph, Sex, Stage
 from cases.storage import StorageUnavailable, original_name, preview_name
 from portal.accounts.models import Facility
 from portal.audit.models import Event
@@ -279,8 +279,10 @@ def _check_patient_id(said_by_image: str, patient: Patient | PatientDetails) -> 
 
 
 def _check_open(case: Case) -> None:
-    if case.status == Case.Status.SIGNED:
-        raise Conflict("This case is signed.", remedy="Open a new case for the image.", code="case_signed")
+    """Who has signed a read has seen every image of the case: no other comes in after them."""
+    if case.status == Case.Status.SIGNED or case.stage != Stage.FIRST:
+        what = "This case" if case.status == Case.Status.SIGNED else "A first read of this case"
+        raise Conflict(f"{what} is signed.", remedy="Open a new case for the image.", code="case_signed")
 
 
 def _already_there(received: ReceivedFile, facility: Facility, patient: Patient | PatientDetails) -> Radiograph | None:

@@ -87,6 +87,8 @@ def read_manifest(path: Path) -> ModelSpec:
             thresholds=tuple(sorted(dict(stored["thresholds"]).items())),
             card=stored["card"],
         )
+    except OSError as error:
+        raise WeightsError(f"The manifest {path.name} cannot be read: {error.strerror}.") from error
     except (ValueError, KeyError, TypeError) as error:
         raise WeightsError(f"The manifest {path.name} is not complete.") from error
     if spec.network not in NETWORKS:
@@ -183,7 +185,10 @@ def _registered_bytes(spec: ModelSpec, folder: Path | None) -> bytes:
     if not present:
         raise WeightsError(f"The weights file of {spec.name} is missing.")
     for path in present:
-        content = path.read_bytes()
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise WeightsError(f"The weights file of {spec.name} cannot be read: {error.strerror}.") from error
         if hashlib.sha256(content).hexdigest() == spec.weights_sha256:
             return content
     raise WeightsError(f"The weights file of {spec.name} is not the one that was registered: its SHA-256 differs.")

@@ -185,7 +185,6 @@ def _finish(runs: Sequence[Run], status: str, *, reason: str = "", **outcome) ->
     change_statuses(runs, status, reason=reason, only_if=mine, finished_at=Now(), **_NO_LEASE, **outcome)
 
 
-@transaction.atomic
 def record_results(results: Mapping[Run, StoredJudgement | Refused]) -> list[Run]:
     """Ends runs with a prediction or a refusal each, in one transaction and about a dozen statements for all of them.
 
@@ -195,6 +194,17 @@ def record_results(results: Mapping[Run, StoredJudgement | Refused]) -> list[Run
     Raises:
         Exception: A result cannot be stored, and nothing is. Recorded one by one, only that one fails.
     """
+    known = [(run, run.status, run.lease_token) for run in results]
+    try:
+        return _recorded(results)
+    except BaseException:
+        for run, status, token in known:  # as the database has them again, to be recorded one by one
+            run.status, run.lease_token = status, token
+        raise
+
+
+@transaction.atomic
+def _recorded(results: Mapping[Run, StoredJudgement | Refused]) -> list[Run]:
     mine = _still_mine(results)
     judged = {run: result for run in mine if isinstance(result := results[run], StoredJudgement)}
     refused = {run: result for run in mine if isinstance(result := results[run], Refused)}

@@ -48,6 +48,8 @@ def watch_files(stop: threading.Event) -> None:
             look()
         except (OperationalError, InterfaceError) as error:
             logger.warning("The database does not answer (%s).", type(error).__name__)
+        except Exception:  # the watch outlives what it did not expect
+            logger.exception("The files of the pipelines could not be looked at.")
         finally:
             connection.close()
         if stop.wait(_LEASES_BETWEEN_LOOKS * settings.RUN_LEASE_SECONDS):

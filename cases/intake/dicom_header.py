@@ -20,6 +20,8 @@ _DAYS_IN = {"D": 1.0, "W": 7.0, "M": 365.25 / 12, "Y": 365.25}
 _DAYS_PER_YEAR = 365.25
 _OLDEST_AGE_YEARS = 130
 _MAX_TEXT = 64  # the longest of the value representations read here, LO, DICOM PS3.5 section 6.2
+_MAX_VIEW, _MAX_BODY_PART = 16, 32  # as kept; both are of CS, 16 characters, which many devices overrun
+_YEARS = range(1896, 2200)  # since X-rays are known; software writes year 1 or 9999 where it knows none
 
 
 class DicomHeader:
@@ -106,9 +108,9 @@ def _is_multiple(value: Any) -> bool:
 def header_facts(header: DicomHeader) -> dict[str, Any]:
     """The clinical facts of a header as keyword arguments of ``ImageFacts``; what is unreadable is left out."""
     return {
-        "view_position": header.text("ViewPosition").upper(),
+        "view_position": header.text("ViewPosition").upper()[:_MAX_VIEW],
         "laterality": _laterality(header),
-        "body_part": header.text("BodyPartExamined").upper(),
+        "body_part": header.text("BodyPartExamined").upper()[:_MAX_BODY_PART],
         "age_years": _age_years(header),
         "sex": _one_of(header.text("PatientSex").upper(), "MFO"),
         "pixel_spacing_mm": _spacing(header, "PixelSpacing") or _spacing(header, "ImagerPixelSpacing"),
@@ -172,7 +174,7 @@ def _acquired_at(header: DicomHeader) -> datetime | None:
         candidates.append((header.text(f"{name}Date"), header.text(f"{name}Time"), zone))
     for day_text, time_text, offset in candidates:
         day = _date(day_text)
-        if day is not None:
+        if day is not None and day.year in _YEARS:
             return datetime.combine(day, datetime.min.time(), offset) + _time_of_day(time_text)
     return None
 

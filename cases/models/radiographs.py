@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import UTC, datetime
 
 from django.conf import settings
 from django.db import models
@@ -53,7 +54,16 @@ class Radiograph(models.Model):
 
     class Meta:
         ordering = ["id"]
+        indexes = [  # who asks whether a file is still wanted, see cases.inventory
+            models.Index(fields=["original"], name="radiograph_original"),
+            models.Index(fields=["preview"], name="radiograph_preview"),
+        ]
         constraints = [
+            models.CheckConstraint(
+                condition=Q(acquired_at__gt=datetime(1895, 1, 1, tzinfo=UTC))
+                & Q(acquired_at__lt=datetime(2201, 1, 1, tzinfo=UTC)),
+                name="radiograph_acquired_in_time",
+            ),
             models.UniqueConstraint(fields=["patient", "sha256"], name="radiograph_bytes_once_per_patient"),
             models.CheckConstraint(condition=Q(rows__gt=0, columns__gt=0), name="radiograph_has_pixels"),
             models.CheckConstraint(

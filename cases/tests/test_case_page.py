@@ -173,6 +173,27 @@ def test_a_signed_case_cannot_be_signed_again(client_of, radiologist, colleague,
     assert Review.objects.get().final_label == "normal"
 
 
+def test_an_image_that_came_after_the_page_is_looked_at_before_signing(client_of, radiologist, case):
+    client = client_of(radiologist)
+    client.post(url("claim", case))
+    RadiographFactory(case=case)
+    sent = read(final_label="normal", findings="Clear", images_shown="1")
+
+    question = client.post(url("sign", case), sent)
+    assert '<input type="hidden" name="images_shown" value="1"' in question.content.decode()
+    refused = client.post(url("sign", case), sent | {"confirmed": "1"})
+
+    assert refused.status_code == 409
+    page = refused.content.decode()
+    assert "An image was added to this case after you opened it. It is on the page now" in page
+    assert "Clear</textarea>" in page
+    assert '<input type="hidden" name="images_shown" value="2">' in page
+    assert not Review.objects.signed().exists()
+
+    client.post(url("sign", case), sent | {"confirmed": "1", "images_shown": "2"})
+    assert Review.objects.signed().get().final_label == "normal"
+
+
 def test_a_lead_may_release_a_case_of_others(client_of, lead, radiologist, case):
     claim_case(case=case, reader=radiologist)
 

@@ -20,6 +20,7 @@ from pydicom.uid import (
 from cases.intake.decode import decode
 from cases.intake.errors import BY_CODE, IntakeError
 from cases.intake.sandbox import decode_safely
+from cases.models import Radiograph
 from cases.tests.catalogue.dicoms import DEEP, DICOMS, compressed, encapsulated
 from cases.tests.files import dataset, dicom, gradient, jpeg, mutants, written
 
@@ -214,6 +215,25 @@ def test_a_time_without_a_zone_stays_the_hospitals_wall_clock():
 
     assert facts.acquired_at.tzinfo is None
     assert facts.acquired_at - datetime(2024, 2, 29, tzinfo=UTC).replace(tzinfo=None) == timedelta(hours=9, minutes=31)
+
+
+@pytest.mark.parametrize("day", ["00010101", "18991231", "99991231"])
+def test_a_day_that_no_image_can_be_of_gives_way_to_the_next(day):
+    elements = {"AcquisitionDate": day, "TimezoneOffsetFromUTC": "+0100"}
+
+    expected = 1899 if day.startswith("18") else 2024
+    assert decode(dicom(**elements, StudyDate="20240229"))[1].acquired_at.year == expected
+    assert (decode(dicom(**elements))[1].acquired_at is None) == (expected == 2024)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_every_text_fits_where_it_is_kept():
+    names = ["ViewPosition", "BodyPartExamined", "ImageLaterality", "PatientID", "AccessionNumber", "PatientSex"]
+    _, facts = decode(dicom(**dict.fromkeys(names, "LEFT LATERAL ERECT " * 9)))
+
+    for name in ("view_position", "body_part", "laterality"):
+        assert len(getattr(facts, name)) <= Radiograph._meta.get_field(name).max_length
+    assert facts.view_position == "LEFT LATERAL ERE"
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from PIL.PngImagePlugin import PngInfo
 from cases.intake.errors import IntakeError
 from cases.intake.upload import received
 from cases.models import AiStatus, Case, Patient, Radiograph
+from cases.reading import sign_case
 from cases.services import (
     CaseDetails,
     ImageOfAnotherPatient,
@@ -125,6 +126,17 @@ class TestAcceptImage:
             with pytest.raises(Conflict, match="signed"):
                 accept(small_png(1), submitter, patient=case.patient, target=target)
         assert stored_files(submitter.facility) == []
+
+    def test_a_case_of_which_a_first_read_is_signed_is_not_added_to(self, submitter, radiologist):
+        facility = submitter.facility
+        facility.double_read_percent = 100
+        facility.save()
+        case = CaseFactory(patient__facility=facility)
+        sign_case(case=case, reader=radiologist, final_label="normal")
+
+        with pytest.raises(Conflict, match="A first read of this case is signed"):
+            accept(small_png(1), submitter, patient=case.patient, target=Case.objects.get())
+        assert stored_files(facility) == []
 
     def test_an_actor_without_a_facility_submits_nothing(self, administrator):
         with pytest.raises(NotAllowed):

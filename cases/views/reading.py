@@ -127,7 +127,8 @@ class SignView(ReadingView):
             return render_case(request, case, review_form=form, status=400)
         try:
             if "confirmed" in request.POST:
-                reading.sign_case(case=case, reader=request.user, request=request, **form.cleaned_data)
+                said = form.cleaned_data | {"images_shown": form.saw_images}
+                reading.sign_case(case=case, reader=request.user, request=request, **said)
             else:
                 reading.check_signable(**form.cleaned_data)
                 return self._ask(case, form)

@@ -164,6 +164,7 @@ class Heatmap(models.Model):
 
     class Meta:
         ordering = ["id"]
+        indexes = [models.Index(fields=["image"], name="heatmap_image", condition=~Q(image=""))]
         constraints = [
             models.UniqueConstraint(fields=["member", "label"], name="heatmap_once_per_member_and_class"),
             models.CheckConstraint(

@@ -5,7 +5,7 @@ from threading import Event as Signal
 from threading import Thread
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import DataError, IntegrityError, connection, transaction
 from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -266,10 +266,21 @@ class TestRecordBatch:
         with pytest.raises(IntegrityError), transaction.atomic():
             services.record_results(results)
         assert not Prediction.objects.exists()
+        assert {run.status for run in runs} == {"running"}
 
         for run in (runs[0], runs[2]):
             services.record_prediction(run, results[run])
         assert [now(run).status for run in runs] == ["succeeded", "running", "succeeded"]
+
+    def test_good_results_outlive_one_that_is_found_impossible_after_them(self, runs):
+        impossible = Refused("c" * 1000, "A code that no column holds.")
+        results = {runs[0]: judgement(runs[0]), runs[1]: impossible}
+
+        with pytest.raises(DataError), transaction.atomic():
+            services.record_results(results)
+
+        services.record_prediction(runs[0], results[runs[0]])
+        assert now(runs[0]).status == "succeeded"
 
     def test_recording_twice_writes_once(self, runs):
         results = {run: judgement(run) for run in runs}

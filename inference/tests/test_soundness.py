@@ -65,6 +65,17 @@ def test_a_changed_byte_is_an_alarm_until_the_file_is_back(client, active, weigh
     assert ready(client) == (200, "ready\n")
 
 
+def test_a_file_that_cannot_be_read_is_an_alarm_too(client, active, weights):
+    weights.unlink()
+    weights.symlink_to("/proc/self/mem")  # a regular file of which reading ends in an input/output error
+
+    soundness.look()
+
+    active.refresh_from_db()
+    assert active.fault == f"The weights file of {active.members.get().key} cannot be read: Input/output error."
+    assert ready(client) == (200, "ready\nalarm: pipeline_unusable\n")
+
+
 def test_a_retired_pipeline_without_its_files_is_no_alarm(client, active, weights):
     Pipeline.objects.update(status=Pipeline.Status.RETIRED)
     weights.unlink()

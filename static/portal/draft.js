@@ -7,7 +7,7 @@ import { forget, forgetInEveryTab, keep, kept } from "./kept.js";
 
 const PAUSE_MS = 1000; // after the last key
 const RETRY_MS = 10_000;
-const NOT_TYPED = ["csrfmiddlewaretoken", "version"];
+const NOT_TYPED = ["csrfmiddlewaretoken", "version", "images_shown"];
 
 class Draft {
   constructor(form, key) {
