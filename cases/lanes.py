@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
@@ -153,11 +153,11 @@ class ReadingOrder:
 
 
 def moment_of(text: Any) -> datetime:
-    """A moment that a cursor holds; raises ValueError or TypeError for anything else."""
+    """A moment that a cursor holds, in UTC; raises ValueError, TypeError or OverflowError for anything else."""
     moment = parse_datetime(text)
     if moment is None or moment.tzinfo is None:
         raise ValueError("not a moment")
-    return moment
+    return moment.astimezone(UTC)  # PostgreSQL knows no offset beyond 16 hours
 
 
 def number_of(value: Any) -> int:

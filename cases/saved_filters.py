@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Q
 
 from cases.models import SavedFilter
@@ -38,7 +38,13 @@ def save_filter(*, owner, name: str, query: str, is_shared: bool = False) -> Sav
     mine_or_shared = Q(owner=owner) | Q(facility=facility, is_shared=True)
     if SavedFilter.objects.filter(mine_or_shared, name__iexact=name).exists():
         raise NameTaken(f"There is a saved filter “{name}” already.")
-    return SavedFilter.objects.create(facility=facility, owner=owner, name=name, query=query, is_shared=is_shared)
+    new = SavedFilter(facility=facility, owner=owner, name=name, query=query, is_shared=is_shared)
+    try:
+        with transaction.atomic():
+            new.save()
+    except IntegrityError:  # saved meanwhile, by a second click or by somebody who shares it
+        raise NameTaken(f"There is a saved filter “{name}” already.") from None
+    return new
 
 
 def remove_filter(*, saved: SavedFilter, actor) -> None:

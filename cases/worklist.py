@@ -27,6 +27,7 @@ from cases.lanes import ReadingOrder, moment_of, number_of
 from cases.models import Case
 from cases.models.cases import CaseQuerySet
 from portal.accounts.models import Facility, User
+from portal.parsers import strict_json
 
 PAGE_SIZE = 25
 
@@ -213,8 +214,8 @@ def cursor_of(case: Case, order: Order, *, backwards: bool = False) -> str:
 def _read_cursor(cursor: str, order: Order) -> tuple[Order, Any, bool]:
     """(order, place, backwards); the order's start for anything that ``cursor_of`` has not made for it."""
     try:
-        backwards, values = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        backwards, values = strict_json(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         started, place = order.at(values)
-    except (ValueError, TypeError, binascii.Error):
+    except (ValueError, TypeError, OverflowError, binascii.Error):
         return order, None, False
     return started, place, backwards is True

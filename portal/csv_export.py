@@ -24,7 +24,6 @@ def csv_response(name: str, head: Sequence[str], rows: Iterable[Sequence[object]
     """The table as a file ``name``.csv in UTF-8, with a mark by which spreadsheets know it."""
     response = HttpResponse(content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{name}.csv"'
-    response["Cache-Control"] = "no-store"
     response.write("\ufeff")
     writer = csv.writer(response)
     for row in (head, *rows):

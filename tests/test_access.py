@@ -23,9 +23,9 @@ from django.test import Client
 from django.urls import reverse
 
 from cases.models import Case
-from cases.tests.factories import FacilityFactory, UserFactory
+from cases.tests.factories import PASSWORD, FacilityFactory, UserFactory
 from portal.accounts.access import ROLE_ACTIONS, ROUTES, Action, Anyone, Role, rule_for
-from portal.accounts.models import User
+from portal.accounts.models import Facility, User
 from portal.audit.models import AuditEvent
 from tests.world import ADMIN, OUR_OWN, UNNAMED, Route, World
 
@@ -201,6 +201,27 @@ def test_somebody_who_left_may_do_nothing(lead):
     lead.is_active = False
 
     assert not lead.get_all_permissions()
+
+
+def test_nobody_of_a_facility_that_is_switched_off_gets_in(lead, client_of, api_of):
+    browser, program = client_of(lead), api_of(lead)
+    assert browser.get("/worklist/").status_code == program.get("/api/v1/cases/").status_code == 200
+
+    Facility.objects.update(is_active=False)
+
+    assert is_sent_to_sign_in(browser.get("/worklist/"))
+    assert program.get("/api/v1/cases/").status_code == 403
+    sent = {"username": lead.username, "password": PASSWORD}
+    assert "Please enter a correct username and password" in Client().post(reverse("login"), sent).text
+
+
+@pytest.mark.parametrize("path", ["/worklist/", "/account/login/", "/nowhere/"])
+def test_no_browser_keeps_a_page(lead, client_of, path):
+    assert "no-store" in client_of(lead).get(path)["Cache-Control"]
+
+
+def test_no_program_keeps_an_answer(lead, api_of):
+    assert api_of(lead).get("/api/v1/cases/")["Cache-Control"] == "private, no-store"
 
 
 def test_looking_leaves_an_audit_row(world, ask, client_of):

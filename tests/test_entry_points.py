@@ -42,6 +42,12 @@ def test_production_refuses_to_make_results_up(production: dict[str, str]) -> No
     assert "INFERENCE_STUB_MS" in result.stderr
 
 
+def test_production_keeps_what_the_address_of_the_database_asks_for(production: dict[str, str]) -> None:
+    address = f"{production['DATABASE_URL']}?sslmode=require"  # the tests' own server has no certificate
+    result = manage("migrate", "--check", env={**production, "DATABASE_URL": address})
+    assert "server does not support SSL" in result.stderr
+
+
 BUCKET = {"S3_BUCKET": "cxr", "S3_ENDPOINT_URL": "https://s3.example.org"}
 TELL = "from django.conf import settings\nprint(settings.MEDIA_SERVING, settings.CONTENT_SECURITY_POLICY)"
 

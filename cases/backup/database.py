@@ -137,6 +137,9 @@ def _program(name: str) -> str:
     raise BackupError(f"{name} is not installed.", remedy="Install the package postgresql-client.")
 
 
+_TLS = ("sslmode", "sslrootcert", "sslcert", "sslkey")
+
+
 def _address() -> dict[str, str]:
     """The portal's database, as PostgreSQL's programs read it from the environment: no password on a command line."""
     known = connection.settings_dict
@@ -146,6 +149,7 @@ def _address() -> dict[str, str]:
         "PGUSER": known["USER"],
         "PGPASSWORD": known["PASSWORD"],
         "PGDATABASE": known["NAME"],
+        **{f"PG{name.upper()}": known["OPTIONS"].get(name) for name in _TLS},
     }
     return {name: str(value) for name, value in said.items() if value}
 

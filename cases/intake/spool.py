@@ -29,11 +29,20 @@ class _Unbuffered(io.FileIO):
 
 
 def unnamed_file() -> IO[bytes]:
-    """A temporary file that has no name in ``settings.INTAKE_TMP_DIR``: a killed process leaves nothing there."""
+    """A temporary file that has no name in ``settings.INTAKE_TMP_DIR``: a killed process leaves nothing there.
+
+    Raises:
+        IntakeError: ``intake_no_space``.
+    """
     folder = Path(settings.INTAKE_TMP_DIR)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=folder) as file:
-        return cast("IO[bytes]", _Unbuffered(os.dup(file.fileno()), "w+b"))
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            return cast("IO[bytes]", _Unbuffered(os.dup(file.fileno()), "w+b"))
+    except OSError as error:
+        if no_space(error):
+            raise IntakeError(Reason.NO_SPACE) from error
+        raise
 
 
 def no_space(error: OSError) -> bool:
@@ -62,9 +71,12 @@ class SpoolingUploadHandler(FileUploadHandler):
 
     def new_file(self, *args, **kwargs) -> None:
         super().new_file(*args, **kwargs)
-        self.file = SpooledFile(
-            unnamed_file(), self.file_name, self.content_type, 0, self.charset, self.content_type_extra
-        )
+        try:
+            place, refusal = unnamed_file(), None
+        except IntakeError as error:
+            place, refusal = io.BytesIO(), error
+        self.file = SpooledFile(place, self.file_name, self.content_type, 0, self.charset, self.content_type_extra)
+        self.file.refusal = refusal
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
         if self.file.refusal:

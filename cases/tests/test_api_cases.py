@@ -258,7 +258,7 @@ class TestPages:
         assert (first["previous"], second["next"]) == (None, None)
         assert client.get(second["previous"]).json()["results"] == first["results"]
 
-    @pytest.mark.parametrize("cursor", ["x", "cD1hYmM=", "W2ZhbHNlLCBbMSwgMl1d"])
+    @pytest.mark.parametrize("cursor", ["x", "cD1hYmM=", "W2ZhbHNlLCBbMSwgMl1d", "W1tb" * 500])
     def test_a_made_up_cursor_is_not_found(self, api_of, radiologist, cursor):
         assert api_of(radiologist).get(URL, {"cursor": cursor}).status_code == 404
 

@@ -185,7 +185,7 @@ class TestTakeOver:
     def test_a_lead_takes_it_with_a_reason_and_the_draft_stays(self, case, radiologist, lead, client_of):
         save_review(case=case, reader=radiologist, findings="Patchy")
 
-        answer = client_of(lead).post(address("take-over", case), {"reason": "Gone home"})
+        answer = client_of(lead).post(address("take-over", case), {"reason": "Gone\0 home"})
 
         assert answer.url == case.get_absolute_url()
         assert now(case).is_held_by(lead)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 
@@ -47,6 +48,21 @@ def test_what_is_beyond_the_cap_is_dropped_and_the_file_refused(handler):
     with pytest.raises(IntakeError) as refusal, received(file):
         pytest.fail("the block must not start")
     assert refusal.value.reason is Reason.TOO_LARGE
+
+
+def test_no_room_for_another_file_refuses_it_and_not_the_request(handler, monkeypatch):
+    def no_inode(**_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(spool.tempfile, "TemporaryFile", no_inode)
+    handler.new_file("images", "chest.png", "image/png", None)
+    handler.receive_data_chunk(b"x", 0)
+    file = handler.file_complete(1)
+
+    for again in (file, io.BytesIO(b"x")):
+        with pytest.raises(IntakeError) as refusal, received(again):
+            pytest.fail("the block must not start")
+        assert refusal.value.reason is Reason.NO_SPACE
 
 
 def test_a_full_disk_refuses_the_file_and_not_the_request(handler):

@@ -7,6 +7,7 @@ from django.urls import reverse
 from cases.models import SavedFilter
 from cases.saved_filters import AT_MOST, NameTaken, TooMany, save_filter
 from cases.tests.factories import CaseFactory
+from cases.tests.test_services import at_once
 from portal.accounts.models import User
 
 pytestmark = pytest.mark.django_db
@@ -104,3 +105,10 @@ def test_a_filter_without_a_name_is_refused_in_words(client_of, radiologist):
 
     assert "The filter is not saved." in page.content.decode()
     assert not SavedFilter.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_clicks_at_once_one_saves(radiologist):
+    answers = at_once(lambda query: save_filter(owner=radiologist, name="Mine", query=query), ["", "priority=1"])
+
+    assert sorted(type(answer).__name__ for answer in answers) == ["NameTaken", "SavedFilter"]

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from django.core.files.base import ContentFile
 from django.core.management import CommandError, call_command
+from django.db import OperationalError
 from django.utils import timezone
 
 from cases import scrub
@@ -100,6 +101,15 @@ def test_a_storage_that_does_not_answer_ends_with_two_and_calls_nothing_lost(rad
     status, lines = failed()
 
     assert (status, lines) == (2, [])
+
+
+def test_a_database_that_does_not_answer_ends_with_two_too(radiograph, monkeypatch):
+    def gone(*_, **__):
+        raise OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr("cases.management.commands.scrub.record", gone)
+
+    assert failed()[0] == 2
 
 
 @pytest.mark.parametrize(("hours", "orphans"), [(23, 0), (25, 1)])

@@ -265,6 +265,7 @@ def test_the_next_page_keeps_to_the_moment_of_the_first(facility, make_case):
         place("2026-01-01T00:00:00", 3, "2026-01-01T00:00:00+00:00", 1),
         place("now", 3, "now", 1),
         place(1, "3", None, 1),
+        "W1tb" * 500,
     ],
 )
 def test_a_cursor_that_cannot_be_read_gives_the_first_page(client_of, radiologist, make_case, cursor):

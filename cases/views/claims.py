@@ -10,6 +10,7 @@ from cases.lanes import wait_of
 from cases.models import Case
 from cases.views.page import case_url, done_on_page, render_case, visible_case
 from cases.views.reading import ReadingView
+from portal.typed import text_of
 
 
 class ClaimNextView(View):
@@ -60,7 +61,7 @@ class TakeOverView(ReadingView):
     """Gives a lead the case that somebody else holds."""
 
     def post(self, request, uid):
-        reason = request.POST.get("reason", "")
+        reason = text_of(request.POST, "reason")
         return done_on_page(
             request,
             uid,

@@ -13,6 +13,7 @@ from cases.models import Case, Review
 from cases.views.page import case_context, case_url, done_on_page, render_case, visible_case
 from portal.errors import DomainError
 from portal.problems import of_domain_error, problem_response, wants_json
+from portal.typed import text_of
 
 
 class ReadingView(View):
@@ -145,7 +146,7 @@ class AmendView(View):
     """Opens an amendment of the signed read; the page then holds a form with its copy."""
 
     def post(self, request, uid):
-        reason = request.POST.get("reason", "")
+        reason = text_of(request.POST, "reason")
         return done_on_page(
             request,
             uid,

@@ -31,7 +31,7 @@ class PdfUnavailable(DomainError):
 def page_response(request, uid) -> HttpResponse:
     """The report as a page with a style sheet for printing; 404 for what the user may not see."""
     report = _asked_for(request, uid, "page")
-    return _kept_by_nobody(render(request, "inference/report/page.html", {"report": report}))
+    return render(request, "inference/report/page.html", {"report": report})
 
 
 def pdf_response(request, uid) -> HttpResponse:
@@ -52,7 +52,7 @@ def pdf_response(request, uid) -> HttpResponse:
     pdf = render_pdf(html, _style(), pictures_of(report))
     response = HttpResponse(pdf, content_type="application/pdf")
     response["Content-Disposition"] = f'attachment; filename="{file_name(report)}"'
-    return _kept_by_nobody(response)
+    return response
 
 
 def file_name(report: Report) -> str:
@@ -71,8 +71,3 @@ def _asked_for(request, uid, form: str) -> Report:
 def _style() -> str:
     path = finders.find(STYLE)
     return Path(str(path)).read_text()
-
-
-def _kept_by_nobody(response: HttpResponse) -> HttpResponse:
-    response["Cache-Control"] = "private, no-store"
-    return response

@@ -175,6 +175,6 @@ def allows(rule: Rule | None, user) -> bool:
         return False
     if rule is Anyone.PUBLIC:
         return True
-    if not (user.is_authenticated and user.is_active):
+    if not (user.is_authenticated and user.may_come_in):
         return False
     return rule is Anyone.SIGNED_IN or user.has_perm(rule)

@@ -20,6 +20,9 @@ class RoleBackend(ModelBackend):
         user = users.filter(pk=user_id).first()
         return user if user and self.user_can_authenticate(user) else None
 
+    def user_can_authenticate(self, user) -> bool:
+        return user.may_come_in
+
     def get_user_permissions(self, user_obj, obj=None) -> set[str]:
         if not user_obj.is_active or user_obj.is_anonymous or obj is not None:
             return set()

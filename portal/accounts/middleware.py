@@ -13,6 +13,18 @@ from portal.problems import of_domain_error, problem_response, wants_json
 API_NAMESPACE = "api"
 
 
+class KeptByNobodyMiddleware:
+    """No browser or proxy keeps an answer that does not say that it may: who comes next to a workstation sees none."""
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        response = self.get_response(request)
+        response.headers.setdefault("Cache-Control", "private, no-store")
+        return response
+
+
 class ClosedByDefaultMiddleware:
     """Lets a request reach a page only if the route table says so, and its user has accepted the research-use notice.
 

@@ -20,7 +20,10 @@ class Facility(models.Model):
 
     uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     name = models.CharField(max_length=120, unique=True)
-    is_active = models.BooleanField(default=True)
+    is_active = models.BooleanField(
+        default=True,
+        help_text="Where it is not, nobody of the facility gets in, nor their programs; nothing is deleted.",
+    )
     blind_first_read = models.BooleanField(
         default=True, help_text="Readers see the AI's reading of a case only after their own first impression of it."
     )
@@ -136,6 +139,11 @@ class User(AbstractUser):
 
     def __str__(self) -> str:
         return self.get_full_name() or self.username
+
+    @property
+    def may_come_in(self) -> bool:
+        """Whether the account, and the facility if it has one, are active."""
+        return self.is_active and (self.facility is None or self.facility.is_active)
 
     @property
     def is_staff(self) -> bool:  # type: ignore[override] # the admin site asks this

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from django.dispatch import receiver
 
+from portal.accounts.models import User
 from portal.audit.models import Event
 from portal.audit.services import record
 
@@ -22,4 +23,7 @@ def signed_out(sender, request, user, **kwargs):
 
 @receiver(user_login_failed)
 def sign_in_failed(sender, credentials, request=None, **kwargs):
-    record(Event.SIGN_IN_FAILED, actor=None, request=request, detail=str(credentials.get("username", "")))
+    name = str(credentials.get("username", ""))
+    known = User.objects.select_related("facility").filter(username=name).first()
+    facility = known and known.facility  # whose auditors are to see it
+    record(Event.SIGN_IN_FAILED, actor=None, facility=facility, request=request, detail=name)

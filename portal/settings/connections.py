@@ -13,11 +13,16 @@ _BROKER_SECONDS = 2
 
 
 def database() -> dict:
-    """The settings of the database: connections that notice a dead or silent server within seconds."""
-    return env.db("DATABASE_URL") | {
+    """The settings of the database: connections that notice a dead or silent server within seconds.
+
+    What the address itself asks for, such as ``?sslmode=verify-full``, is kept.
+    """
+    address = env.db("DATABASE_URL")
+    return address | {
         "CONN_MAX_AGE": env.int("DATABASE_CONN_MAX_AGE", default=60),
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {
+        "OPTIONS": address.get("OPTIONS", {})
+        | {
             "connect_timeout": _SECONDS_TO_CONNECT,
             "options": f"{SHORT_STATEMENTS} {_TIMEOUTS}",
             # A server that vanished with its machine sends no goodbye.

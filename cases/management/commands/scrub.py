@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import Error as DatabaseFailure
 
 from cases.scrub import Finding, Scrub, Verdict
 from portal.audit.models import Event
@@ -29,11 +30,13 @@ class Command(BaseCommand):
         try:
             for finding in scrub.run(delete_orphans=delete_orphans):
                 self.tell(finding)
+            counts = {verdict.value: scrub.counts[verdict] for verdict in Verdict}
+            summary = ", ".join(f"{number} {verdict}" for verdict, number in counts.items())
+            record(Event.CHECKED_FILES, actor=None, detail=summary)
         except DomainError as error:
             raise CommandError(str(error), returncode=2) from error
-        counts = {verdict.value: scrub.counts[verdict] for verdict in Verdict}
-        summary = ", ".join(f"{number} {verdict}" for verdict, number in counts.items())
-        record(Event.CHECKED_FILES, actor=None, detail=summary)
+        except DatabaseFailure as error:
+            raise CommandError(f"The database does not answer: {error}", returncode=2) from error
         self.stdout.write(json.dumps({**counts, "bytes": scrub.byte_size}) if as_json else f"{summary}.")
         if scrub.found_a_loss:
             raise CommandError("Stored files are missing or damaged; bring them back from a backup.", returncode=1)

@@ -31,8 +31,13 @@ class Command(BaseCommand):
         parser.add_argument("--user", required=True, help="name of the user who submits")
 
     def handle(self, *args, folder: Path | None, phantoms: bool, user: str, **options):
-        submitter = get_user_model().objects.filter(username=user, is_active=True).first()
-        if submitter is None or submitter.facility is None or not submitter.has_perm(Action.ADD_CASE):
+        submitter = get_user_model().objects.filter(username=user).first()
+        if (
+            submitter is None
+            or not submitter.may_come_in
+            or submitter.facility is None
+            or not submitter.has_perm(Action.ADD_CASE)
+        ):
             raise CommandError(f"There is no user {user!r} who may submit images.")
         if phantoms and folder is None:
             with TemporaryDirectory(prefix="phantoms-") as drawn:

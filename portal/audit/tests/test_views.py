@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from django.test import Client
+from django.urls import reverse
+
 from portal.audit.models import Event
 from portal.audit.services import record
 from portal.audit.views import PAGE_SIZE
@@ -20,13 +23,29 @@ def test_auditor_pages_through_the_whole_trail_without_gaps(client_of, auditor):
     assert second.context["older"] == ""
 
 
+def test_a_failed_sign_in_is_shown_to_the_auditors_of_the_facility(client_of, auditor, radiologist, outsider):
+    for name in (radiologist.username, outsider.username, "nobody"):
+        Client().post(reverse("login"), {"username": name, "password": "wrong"})
+
+    browser = client_of(auditor)
+    assert events_on(browser.get("/audit/")) == [radiologist.username]
+    assert events_on(browser.get("/audit/?of=none")) == ["nobody"]
+
+
+def test_what_the_portal_itself_does_is_shown_apart(client_of, auditor):
+    record(Event.CHECKED_FILES, actor=None, detail="2 whole")
+
+    assert "2 whole" not in client_of(auditor).get("/audit/").text
+    assert "2 whole" in client_of(auditor).get("/audit/?of=none").text
+
+
 def test_another_facilitys_events_are_not_shown(client_of, auditor, outsider):
     record(Event.SIGN_IN_FAILED, actor=None, facility=outsider.facility, detail="elsewhere")
     assert events_on(client_of(auditor).get("/audit/")) == []
 
 
 def test_nonsense_in_the_address_is_the_first_page(client_of, auditor):
-    assert client_of(auditor).get("/audit/?before=x&event=y").status_code == 200
+    assert client_of(auditor).get("/audit/?before=x&event=y&of=z&user=a%00").status_code == 200
 
 
 def test_looking_at_the_trail_leaves_a_row(client_of, auditor):
