@@ -180,7 +180,11 @@ class TestLeaveOneSourceOut:
         (["--shift-images", "0"], "must be at least 1"),
         (["--only", "leave-one-source-out"], "needs --leave-out"),
         (["--leave-out", "clinic"], "needs --network"),
-        (["--engine", "abacus"], "Expected an engine"),
+        (
+            ["--leave-out", "a", "--network", "covidnet8", "--recipe", "robust", "--train-data", "b", "--table", "c"],
+            "does not fit this network",
+        ),
+        (["--engine", "abacus"], "invalid choice: 'abacus'"),
     ],
 )
 def test_bad_options_are_refused_in_a_sentence(tmp_path, lesion_model, arguments, sentence):

@@ -124,7 +124,7 @@ def test_each_member_of_a_pipeline_is_told_with_its_weight(chest, careful, tmp_p
     [
         (["--model", "covidnet8-99"], "no model version named"),
         (["--heatmap-class", "gout"], "no class gout; it has covid, normal, pneumonia"),
-        (["--engine", "abacus"], "Expected an engine"),
+        (["--engine", "abacus"], "invalid choice: 'abacus'"),
     ],
 )
 def test_bad_options_are_refused_in_a_sentence(chest, arguments, sentence):

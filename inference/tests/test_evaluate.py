@@ -44,7 +44,7 @@ def folder(tmp_path):
 
 
 def test_reports_every_figure_that_was_promised(folder):
-    figures, text = evaluate(folder)
+    figures, text = evaluate(folder, "--model", "covidnet8-1")
 
     assert (figures["name"], figures["files"], figures["images"]) == ("covidnet8-1", 6, 6)
     assert 0 <= figures["accuracy"] <= 1
@@ -91,7 +91,10 @@ def test_a_table_about_the_files_gives_figures_by_group(folder, tmp_path):
     assert set(figures["by_site"]["unknown"]["per_class"]) == {"normal", "pneumonia"}
 
 
-def test_evidence_of_several_folders_lies_under_the_name_of_what_was_evaluated(folder, tmp_path):
+def test_evidence_of_several_folders_lies_under_the_name_of_the_default_pipeline_where_nothing_is_named(
+    folder, tmp_path
+):
+    default = pipelines.default_pipeline()
     shutil.copytree(folder, tmp_path / "other")
 
     call_command(
@@ -105,12 +108,12 @@ def test_evidence_of_several_folders_lies_under_the_name_of_what_was_evaluated(f
         stderr=io.StringIO(),
     )
 
-    kept = tmp_path / "kept" / "covidnet8-1"
+    kept = tmp_path / "kept" / default.key
     assert {path.name for path in kept.glob("*.json")} == {"data.json", "other.json"}
     for name in ("data", "other"):
         figures = json.loads((kept / f"{name}.json").read_text())
         assert figures["data"] == name
-        assert figures["weights_sha256"] == {"covidnet8-1": registry.model_spec("covidnet8-1").weights_sha256}
+        assert figures["weights_sha256"] == {spec.name: spec.weights_sha256 for spec, _ in default.members}
         assert {path.name for path in (kept / name).iterdir()} == PLOTS
 
 
@@ -144,7 +147,7 @@ def test_a_pipeline_is_evaluated_with_its_thresholds_and_each_member_beside_it(f
         (["--model", "covidnet8-99"], "no model version named"),
         (["--pipeline", "ensemble-99"], "no model version named"),
         (["--table", "absent.csv"], "There is no file"),
-        (["--engine", "abacus"], "Expected an engine"),
+        (["--engine", "abacus"], "invalid choice: 'abacus'"),
     ],
 )
 def test_bad_options_are_refused_in_a_sentence(folder, arguments, sentence):

@@ -406,6 +406,15 @@ class TestCommand:
         with pytest.raises(CommandError, match="at least 193 pixels"):
             call_command("train", "covidnet8", "--size", "100", "--data", str(tmp_path))
 
+    @pytest.mark.parametrize("command", ["train", "crossvalidate"])
+    def test_a_recipe_with_a_stage_too_small_for_the_network_is_refused_before_a_run_is_begun(self, tmp_path, command):
+        pictures.write_folder(tmp_path / "data", tiny.LABELS, 1, side=40)
+        options = ["covidnet8", "--recipe", "robust", "--data", str(tmp_path / "data"), "--out", str(tmp_path / "run")]
+
+        with pytest.raises(CommandError, match=r"recipe robust does not fit this network.*at least 193 pixels.*not 64"):
+            call_command(command, *options)
+        assert not (tmp_path / "run").exists()
+
     def test_a_file_that_is_no_image_is_named(self, tmp_path):
         pictures.write_folder(tmp_path / "data", tiny.LABELS, 2)
         (tmp_path / "data" / "Normal" / "broken.png").write_bytes(b"not a picture")

@@ -6,7 +6,9 @@ import dataclasses
 import math
 from dataclasses import dataclass, field
 
+from inference.networks import NetworkDefinition
 from inference.training.augment import Augmentation
+from inference.training.data import DataError
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,14 @@ class Recipe:
     augmentation: Augmentation = field(default_factory=Augmentation)
     late_augmentation: Augmentation | None = None
     early_share: float = 1.0
+
+    def check_sizes(self, network: NetworkDefinition) -> None:
+        """Raises DataError where the network cannot be built at the size of a stage."""
+        for size, _ in self.stages:
+            try:
+                network.build(2, size=size)
+            except ValueError as error:
+                raise DataError(f"The recipe {self.name} does not fit this network. {error}") from error
 
     def size_at(self, epoch: int, epochs: int, full_size: int) -> int:
         """Input side in pixels of the epoch with this index, counted from 0."""

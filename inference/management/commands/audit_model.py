@@ -15,6 +15,7 @@ from inference.audit.judge import PipelineJudge
 from inference.audit.page import page
 from inference.audit.reading import SOURCE_COLUMN, read_audit_set
 from inference.audit.run import audit, judgements
+from inference.engines import ENGINE_NAMES
 from inference.networks import NETWORKS
 from inference.pipelines import find_pipeline
 from inference.spec import PipelineSpec
@@ -48,7 +49,7 @@ class Command(BaseCommand):
             "--table", type=Path, help="CSV with the columns path (relative to itself), source and age_group"
         )
         parser.add_argument("--out", type=Path, help="folder for the results (default: docs/evidence/NAME)")
-        parser.add_argument("--engine", default="auto", help="engine (default: %(default)s)")
+        parser.add_argument("--engine", default="auto", choices=ENGINE_NAMES, help="default: %(default)s")
         parser.add_argument(
             "--limit", type=int, help="audit at most so many images, each class and source in its share"
         )
@@ -155,6 +156,8 @@ def _check(options: dict[str, Any]) -> None:
         raise AuditError("--only leave-one-source-out needs --leave-out.")
     if options["leave_out"] and not (options["network"] and options["train_data"] and options["table"]):
         raise AuditError("--leave-out needs --network, --train-data and --table.")
+    if options["leave_out"]:
+        RECIPES[options["recipe"]].check_sizes(NETWORKS[options["network"]])
 
 
 def _stored(path: Path, about: dict[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from cases.intake.errors import IntakeError
 from inference import overlay, pipelines
+from inference.engines import ENGINE_NAMES
 from inference.files import read_subject
 from inference.outcomes import Heatmap, Judgement, Refused, Subject
 from inference.predictor import HeatmapChoice, Predictor
@@ -36,7 +37,7 @@ class Command(BaseCommand):
             metavar="NAME",
             help="pipeline, or model version by itself (default: what installations start with)",
         )
-        parser.add_argument("--engine", default="auto", help="engine (default: %(default)s)")
+        parser.add_argument("--engine", default="auto", choices=ENGINE_NAMES, help="default: %(default)s")
         parser.add_argument(
             "--heatmap", type=Path, metavar="DIR", help="folder for overlay PNGs of the pipeline's first model version"
         )

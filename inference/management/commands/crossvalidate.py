@@ -56,6 +56,7 @@ class Command(BaseCommand):
         self.stdout.write(summary(figures, folder))
 
     def _crossvalidate(self, folder: Path, options: dict[str, Any]) -> dict[str, Any]:
+        RECIPES[options["recipe"]].check_sizes(NETWORKS[options["network"]])
         files = find_files(options["data"], class_names(options["data"]))
         groups = _groups(files, options)
 

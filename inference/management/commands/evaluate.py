@@ -7,8 +7,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from inference import registry
-from inference.pipelines import find_pipeline
+from inference import pipelines, registry
+from inference.engines import ENGINE_NAMES
 from inference.predictor import Predictor
 from inference.spec import PipelineSpec
 from inference.training import evaluation
@@ -31,8 +31,11 @@ class Command(BaseCommand):
             "--data", type=Path, required=True, nargs="+", metavar="DIR", help="folders with one subfolder per class"
         )
         what = parser.add_mutually_exclusive_group()
-        what.add_argument("--model", default="covidnet8-1", help="model version (default: %(default)s)")
-        what.add_argument("--pipeline", help="pipeline with its weights and thresholds, such as ensemble-1")
+        what.add_argument("--model", help="model version by itself, such as covidnet8-2")
+        what.add_argument(
+            "--pipeline",
+            help="pipeline with its weights and thresholds, such as standard-2 (default: that of new installations)",
+        )
         parser.add_argument(
             "--evidence",
             type=Path,
@@ -41,7 +44,7 @@ class Command(BaseCommand):
         )
         parser.add_argument("--json", type=Path, metavar="FILE", help="file for the figures of a single folder")
         parser.add_argument("--plots", type=Path, metavar="DIR", help="folder for the plots of a single folder")
-        parser.add_argument("--engine", default="auto", help="engine (default: %(default)s)")
+        parser.add_argument("--engine", default="auto", choices=ENGINE_NAMES, help="default: %(default)s")
         parser.add_argument("--table", type=Path, help="CSV about the files, with a column path relative to itself")
         parser.add_argument(
             "--by", nargs="+", default=["source"], help="columns of --table to report by (default: source)"
@@ -91,9 +94,9 @@ class Command(BaseCommand):
 
 def _pipeline(options: dict[str, Any]) -> PipelineSpec:
     """What is to be evaluated; a model version alone has no thresholds."""
-    if options["pipeline"]:
-        return find_pipeline(options["pipeline"])
-    return registry.single_model_pipeline(registry.model_spec(options["model"]))
+    if options["model"]:
+        return registry.single_model_pipeline(registry.model_spec(options["model"]))
+    return pipelines.find_pipeline(options["pipeline"]) if options["pipeline"] else pipelines.default_pipeline()
 
 
 def summary(figures: dict[str, Any]) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from inference import gate, pipelines, registry
+from inference.engines import ENGINE_NAMES
 from inference.predictor import Predictor
 from inference.spec import ModelSpec, PipelineSpec
 from inference.training import combining, evaluation
@@ -56,7 +57,7 @@ class Command(BaseCommand):
             default=DEFAULT_RULE.most_unanswered,
             help="largest share of indeterminate cases (default: %(default)s)",
         )
-        parser.add_argument("--engine", default="auto", help="engine (default: %(default)s)")
+        parser.add_argument("--engine", default="auto", choices=ENGINE_NAMES, help="default: %(default)s")
         parser.add_argument("--seed", type=int, default=0, help="seed of the bootstrap (default: %(default)s)")
         parser.add_argument(
             "--evidence",

@@ -84,6 +84,7 @@ class Command(BaseCommand):
         try:
             labels = _labels(options)
             recipe = _recipe(options)
+            recipe.check_sizes(network)
             about = {"network": network.name, "labels": labels, "recipe": dataclasses.asdict(recipe)}
             if options["size"]:
                 about["size"] = options["size"]
