@@ -9,7 +9,7 @@ set -eu
 cd "$(dirname "$0")/.."
 lock=$1
 stamp=.venv/.installed
-digest=$(cat requirements.txt requirements-test.txt | cksum)
+digest=$(cat requirements*.txt | cksum)
 
 if [ -x .venv/bin/python ] && [ "$(head -n 1 $stamp 2>/dev/null)" = "$digest" ] && grep -qx "$lock" $stamp; then
     exit 0
