@@ -12,7 +12,7 @@ from inference.networks.arrays import named_arrays
 from inference.spec import ModelSpec
 
 NAMES = ("covidnet8", "vgg19", "resnet50")
-"""The networks of the ensemble."""
+"""The networks that are measured, each alone and together as the ensemble, which is no shipped pipeline."""
 
 
 def judge_with(network: str) -> None:
