@@ -195,9 +195,14 @@ class UploadForm(forms.Form):
             self.fields[name].widget.attrs["autocomplete"] = "off"
 
     def clean_medical_record_number(self) -> str:
-        number = self.cleaned_data["medical_record_number"]
-        if not number and not self.cleaned_data.get("case"):
+        number, case = self.cleaned_data["medical_record_number"], self.cleaned_data.get("case")
+        if not number and not case:
             raise forms.ValidationError("The record number is needed: it says whose image this is.", code="required")
+        if number and case and number != case.patient.medical_record_number:
+            raise forms.ValidationError(
+                "The case belongs to a patient with another record number: upload for this one separately.",
+                code="patient_mismatch",
+            )
         return number
 
     @property

@@ -107,6 +107,19 @@ def test_the_pages_script_sends_one_file_a_request_into_one_case(client_of, subm
     assert Case.objects.get().radiographs.count() == 2
 
 
+def test_a_case_takes_no_image_that_is_typed_as_another_patients(client_of, submitter):
+    client = client_of(submitter)
+    case = client.post(URL, typed(image(1)), **JSON).json()["files"][0]["case"]
+
+    refused = client.post(URL, typed(image(2), case=case, medical_record_number="MRN-2"), **JSON)
+    taken = client.post(URL, typed(image(3), case=case), **JSON)
+
+    assert refused.status_code == 400
+    assert refused.json()["errors"]["medical_record_number"][0]["code"] == "patient_mismatch"
+    assert taken.json()["files"][0]["status"] == "accepted"
+    assert Case.objects.get().radiographs.count() == 2
+
+
 def test_the_pages_script_is_told_what_was_wrong(client_of, submitter):
     client = client_of(submitter)
     refused = client.post(URL, typed(text()), **JSON).json()["files"][0]

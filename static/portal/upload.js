@@ -94,6 +94,13 @@ function send(file, row) {
   });
 }
 
+/** What follows goes into this case; whose it is cannot be typed over any more. */
+function stayWith(uid) {
+  form.elements.case.value = uid;
+  for (const field of form.querySelectorAll(".form-grid :is(input, select, textarea)")) field.disabled = true;
+  submit.textContent = "Add to this case";
+}
+
 /** Gives false when what was typed is wrong, so that the other files need not be tried. */
 async function upload({ file, row }) {
   row.querySelector(".file-remove").disabled = true;
@@ -116,7 +123,7 @@ async function upload({ file, row }) {
   row.querySelector(".file-remove").remove();
   if (outcome.status === "rejected") show(row, "rejected", outcome.cause, outcome.remedy);
   else show(row, outcome.status, outcome.status === "existing" ? "Already there." : "Taken in.", "", outcome.url);
-  if (outcome.status === "accepted") form.elements.case.value = outcome.case;
+  if (outcome.status === "accepted") stayWith(outcome.case);
   return true;
 }
 

@@ -232,6 +232,11 @@ def test_files_are_uploaded_one_by_one_each_with_its_answer(sign_in, submitter, 
     expect(page.get_by_text("Taken in.")).to_have_count(2, timeout=30_000)
     assert "415" in complaints.pop()
     assert Case.objects.get().radiographs.count() == 2
+    expect(page.get_by_label("Record number")).to_be_disabled()  # what follows is the same patient's
+    expect(page.get_by_role("button", name="Add to this case")).to_be_enabled()
+    page.get_by_role("link", name="Upload for another patient").click()
+    expect(page.get_by_label("Record number")).to_be_enabled()
+    expect(page.get_by_label("Record number")).to_have_value("")
 
 
 def test_the_theme_is_kept(sign_in, radiologist):
