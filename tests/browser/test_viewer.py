@@ -288,25 +288,27 @@ def test_a_heatmap_is_off_at_first_and_comes_as_colour_or_outline_with_a_word_of
     expect(note).to_have_text("")
 
 
-def test_a_prior_stands_beside_the_current_image_and_its_window_follows(
+def test_a_comparison_stands_beside_the_current_image_and_its_window_follows(
     sign_in, live_server, radiologist, submitter, deep
 ):
-    prior = take_in(submitter, dicom(STORED // 2, WindowCenter=750, WindowWidth=900))
-    Case.objects.filter(pk=prior.case.pk).update(received_at="2025-03-04T10:00Z")
+    taken = {"AcquisitionDate": "20250304", "AcquisitionTime": "101500"}
+    take_in(submitter, dicom(STORED // 2, WindowCenter=750, WindowWidth=900, ViewPosition="AP", **taken))
     page = sign_in(radiologist)
     open_case(page, live_server, deep.case)
 
     page.get_by_role("button", name="Beside").click()
     panes = page.locator("[data-pane]")
     expect(panes).to_have_count(2)
-    expect(page.get_by_text("Prior of 4 Mar 2025")).to_be_visible()
+    expect(page.get_by_text("Comparison, 4 Mar 2025", exact=True)).to_be_visible()
+    expect(page.get_by_text("4 Mar 2025, 10:15 · AP")).to_be_visible()
+    expect(page.get_by_role("link", name="4 Mar 2025")).to_be_visible()
     expect(page.locator("[data-depth]").last).to_have_text("12 bit", timeout=30_000)
     drag(page, (40, 0), button="right", start=(0, 0))
 
     centre, width = window(page)
     expect(page.locator("[data-window]").last).to_have_text(f"C {centre / 2:.0f} W {width / 2:.0f}")
     assert width > 1800
-    page.get_by_role("button", name="Close prior").click()
+    page.get_by_role("button", name="Close comparison").click()
     expect(panes).to_have_count(1)
     page.keyboard.press("i")
     expect(page.locator("[data-flags]")).to_have_text("Inverted")

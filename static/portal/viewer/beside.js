@@ -1,4 +1,4 @@
-// A prior image beside the current one. Windows and views follow each other if the reader wants it.
+// Another image of the patient, earlier or later, beside the current one. Windows and views follow each other if the reader wants it.
 
 import { Gestures } from "./gestures.js";
 import { Pane } from "./pane.js";
@@ -12,10 +12,10 @@ export class Beside {
     document.addEventListener("click", (event) => {
       const opener = event.target.closest("[data-beside]");
       if (opener) this.open(opener);
-      if (event.target.closest("[data-close-prior]")) this.close();
+      if (event.target.closest("[data-close-comparison]")) this.close();
     });
-    main.onChange((pane, kind) => this.follow(pane, this.prior, kind));
-    this.links.addEventListener("change", () => this.follow(main, this.prior, "view"));
+    main.onChange((pane, kind) => this.follow(pane, this.comparison, kind));
+    this.links.addEventListener("change", () => this.follow(main, this.comparison, "view"));
   }
 
   open(opener) {
@@ -25,18 +25,18 @@ export class Beside {
     const copy = document.getElementById(opener.dataset.beside).content.cloneNode(true);
     this.panes.append(copy);
     this.links.hidden = false;
-    this.prior = new Pane(this.panes.lastElementChild);
-    new Gestures(this.prior, this.toolbar);
-    this.prior.onChange((pane, kind) => this.follow(pane, this.main, kind));
-    this.toolbar.add(this.prior);
-    this.prior.stage.focus();
+    this.comparison = new Pane(this.panes.lastElementChild);
+    new Gestures(this.comparison, this.toolbar);
+    this.comparison.onChange((pane, kind) => this.follow(pane, this.main, kind));
+    this.toolbar.add(this.comparison);
+    this.comparison.stage.focus();
   }
 
   close() {
-    if (!this.prior) return;
-    this.toolbar.remove(this.prior);
-    this.prior.root.remove();
-    this.prior = null;
+    if (!this.comparison) return;
+    this.toolbar.remove(this.comparison);
+    this.comparison.root.remove();
+    this.comparison = null;
     this.links.hidden = true;
     this.opener.setAttribute("aria-pressed", false);
   }
@@ -47,7 +47,7 @@ export class Beside {
 
   /** Brings `other` to where `pane` is, each measured by its own beginning: its preview's window, its fitted size. */
   follow(pane, other, kind) {
-    if (this.isFollowing || !this.prior || !this.isLinked(kind)) return;
+    if (this.isFollowing || !this.comparison || !this.isLinked(kind)) return;
     this.isFollowing = true;
     if (kind === "window") followWindow(pane, other);
     else followView(pane, other);

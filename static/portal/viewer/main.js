@@ -1,4 +1,4 @@
-// The image area of a case page: panes, tools, heatmap, prior, and the keys for all of them.
+// The image area of a case page: panes, tools, heatmap, comparison, and the keys for all of them.
 
 import { on } from "../keys.js";
 import { Beside } from "./beside.js";
