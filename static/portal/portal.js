@@ -42,12 +42,24 @@ document.addEventListener("keydown", (event) => {
 document.addEventListener("click", (event) => {
   const opener = event.target.closest("[data-dialog]");
   if (opener) {
-    const chosen = opener.form.querySelector("input[name=final_label]:checked");
-    if (!chosen) return; // the server says what is missing
     event.preventDefault();
+    const chosen = opener.form.querySelector("input[name=final_label]:checked");
+    opener.form.querySelector("[data-label-missing]").hidden = Boolean(chosen);
+    if (!chosen) {
+      opener.form.querySelector("input[name=final_label]").focus();
+      return; // a page that comes again would have lost zoom, window and lengths
+    }
     const dialog = document.getElementById(opener.dataset.dialog);
     dialog.querySelector("[data-final-label]").textContent = chosen.labels[0].textContent;
     dialog.showModal();
   }
   event.target.closest("[data-close-dialog]")?.closest("dialog").close();
 });
+document.addEventListener("change", (event) => {
+  if (event.target.name === "final_label") document.querySelector("[data-label-missing]").hidden = true;
+});
+
+// A form that was refused comes again from its top: what is wrong with it may be far below.
+[...document.querySelectorAll(".field-error, .invalid-feedback, .message-error")]
+  .find((error) => error.checkVisibility())
+  ?.scrollIntoView({ block: "center" });

@@ -84,6 +84,34 @@ def test_a_draft_that_is_stored_already_is_signed_at_the_first_click(reading, ra
     assert Review.objects.signed().get().final_label == "pneumonia"
 
 
+def test_without_a_final_label_the_page_stays_as_it_is_and_says_what_is_missing(reading):
+    reading.get_by_role("button", name="Zoom in").click()
+    zoom = reading.get_by_label("Zoom", exact=True).inner_text()
+    reading.get_by_label("Findings").fill("Patchy opacities.")
+
+    reading.get_by_role("button", name="Sign …").click()
+
+    missing = reading.get_by_text("Choose a final label, then sign.")
+    expect(missing).to_be_visible()
+    expect(reading.get_by_role("group", name="Final label").get_by_role("radio").first).to_be_focused()
+    expect_saved(reading)
+    expect(missing).to_be_visible()
+    assert reading.get_by_label("Zoom", exact=True).inner_text() == zoom
+    reading.get_by_role("group", name="Final label").get_by_label("Pneumonia").check()
+    expect(missing).to_be_hidden()
+
+
+def test_a_refused_form_shows_its_first_error(reading, complaints):
+    reading.set_viewport_size(SMALL)
+    reading.get_by_role("group", name="Final label").get_by_label("Other").check()
+    reading.get_by_role("button", name="Sign …").click()
+    reading.get_by_role("dialog").get_by_role("button", name="Sign", exact=True).click()
+
+    expect(reading.get_by_role("alert").filter(visible=True).first).to_be_in_viewport()
+    assert reading.evaluate("document.querySelectorAll('.field-error, .message-error:not([hidden])').length") > 0
+    assert "400" in complaints.pop()
+
+
 def test_a_second_tab_finds_out_that_the_first_has_changed_the_draft_and_keeps_its_own_text(
     reading, another_tab, complaints
 ):
