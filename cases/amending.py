@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from django.db import models, transaction
+from django.utils.text import capfirst
 
 from cases.claims import locked
 from cases.models import Case, Review
@@ -104,18 +105,23 @@ class Change:
 
 def changes(old: Review, new: Review) -> list[Change]:
     return [
-        Change(str(field.verbose_name).capitalize(), _words(old, field), _words(new, field))
+        Change(capfirst(str(field.verbose_name)), _words(old, field), _words(new, field))
         for field in read_fields()
         if field.value_from_object(old) != field.value_from_object(new)
     ]
 
 
 def _words(read: Review, field: models.Field) -> str:
-    """The value as a person reads it: the title of a label, the display of a choice, the text itself."""
+    """The value as a person reads it: yes or no, the title of a label, the display of a choice, the text itself."""
+    value = field.value_from_object(read)
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     for name in (f"{field.name}_title", f"get_{field.name}_display"):
         if (title := getattr(read, name, None)) is not None:
             return str(title() if callable(title) else title)
-    return str(field.value_from_object(read))
+    return str(value)
 
 
 def latest_first(reads: Sequence[Review]) -> list[tuple[Review, list[Change]]]:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from django.urls import reverse
 
-from cases.amending import AmendmentOpen, NothingToAmend, discard_amendment, open_amendment, read_fields
+from cases.amending import AmendmentOpen, Change, NothingToAmend, changes, discard_amendment, open_amendment, read_fields
 from cases.claims import AlreadySigned
 from cases.models import Case, Review
 from cases.reading import save_review, sign_case
@@ -140,6 +140,18 @@ class TestAmendment:
         sign_case(case=case, reader=lead, final_label="pneumonia")
 
         assert (counting(case).stage, counting(case).final_label) == ("adjudication", "pneumonia")
+
+
+def test_what_a_version_changed_is_told_in_words():
+    old = Review(final_label="covid", agrees_with_ai=None, right_lower_score=None, has_pacemaker=False)
+    new = Review(final_label="normal", agrees_with_ai=True, right_lower_score=3, has_pacemaker=True)
+
+    told = {change.title: (change.old, change.new) for change in changes(old, new)}
+
+    assert told["Agrees with the AI"] == ("", "yes")
+    assert told["Final label"] == ("Covid", "Normal")
+    assert {("no", "yes"), ("", "interstitial and alveolar, mostly alveolar")} <= set(told.values())
+    assert Change("Final label", "Normal", "Covid") in changes(new, old)
 
 
 @pytest.mark.django_db
