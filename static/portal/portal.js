@@ -16,6 +16,16 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   document.getElementById("signed-out").hidden = false;
 });
 
+// Without an answer a page goes on showing what was true a while ago.
+const noAnswer = document.getElementById("no-answer");
+document.addEventListener("htmx:sendError", () => (noAnswer.hidden = false));
+document.addEventListener("htmx:responseError", (event) => {
+  if (event.detail.xhr.status >= 500) noAnswer.hidden = false;
+});
+document.addEventListener("htmx:afterRequest", (event) => {
+  if (event.detail.successful) noAnswer.hidden = true;
+});
+
 // A refusal is shown where the answer would have come.
 document.addEventListener("htmx:beforeSwap", (event) => {
   const { xhr, target } = event.detail;

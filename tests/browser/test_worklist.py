@@ -35,6 +35,7 @@ def poll(page: Page) -> None:
     page.evaluate(
         "htmx.ajax('GET', document.getElementById('worklist-rows').getAttribute('hx-get'), {"
         "source: '#worklist-rows', target: '#worklist-rows', swap: 'morph:outerHTML'})"
+        ".catch(() => {})"  # one that fails is the page's to tell
     )
 
 
@@ -75,6 +76,26 @@ def test_the_list_asks_by_itself(sign_in, radiologist, make_case):
     page.clock.run_for(20_000)
 
     expect(page.get_by_role("link", name="Newcomer")).to_be_visible()
+
+
+def test_a_list_that_gets_no_answer_says_so_until_the_next_one(sign_in, radiologist, make_case, complaints):
+    for number in range(25):
+        make_case(f"Family{number:02d}")
+    page = sign_in(radiologist)
+    page.set_viewport_size({"width": 1440, "height": 500})
+    page.wait_for_load_state("load")
+    warning = page.get_by_text("The portal does not answer. What you see may be out of date.")
+    page.mouse.wheel(0, 10_000)
+
+    for failure in (lambda route: route.abort(), lambda route: route.fulfill(status=502, body="Bad gateway")):
+        page.route("**/worklist/**", failure)
+        expect(warning).to_be_hidden()
+        poll(page)
+        expect(warning).to_be_in_viewport()
+        page.unroute("**/worklist/**")
+        poll(page)
+        expect(warning).to_be_hidden()
+    complaints.clear()
 
 
 def test_a_second_page_stays_where_it_is(sign_in, radiologist, make_case):
