@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 
 from cases.claims import claim_case
 from cases.models import Case, Priority
+from cases.reading import sign_case
 from cases.saved_filters import save_filter
 from cases.tests.factories import CaseFactory, PatientFactory
 from tests.browser.conftest import SMALL
@@ -134,6 +135,31 @@ def test_a_filter_is_saved_used_and_removed(sign_in, radiologist, make_case):
     page.get_by_text("Save filter …").click()
     page.get_by_role("button", name="Remove the filter Night shift").click()
     expect(page.get_by_role("link", name="Night shift")).to_have_count(0)
+
+
+CUT_OFF = """() => {
+  const edge = document.querySelector(".worklist-table").parentElement.getBoundingClientRect().right;
+  return [...document.querySelectorAll(".worklist-table tbody tr > *")]
+    .filter((cell) => cell.checkVisibility() && cell.getBoundingClientRect().right > edge + 1)
+    .map((cell) => cell.className);
+}"""
+
+
+@pytest.mark.parametrize("tab", ["", "signed", "all"])
+def test_no_cell_is_cut_off_at_any_width(sign_in, live_server, radiologist, colleague, make_case, tab):
+    words = {"indication": "Fever and cough for a week, known heart failure", "is_synthetic": True}
+    judged = {"ai_status": "ready", "ai_label": "pneumonia", "ai_probability": 0.934}
+    held = make_case("Longfamilyname", received_at=timezone.now() - timedelta(hours=80), **words, **judged)
+    claim_case(case=held, reader=colleague)
+    make_case("Differing", stage="adjudication", **words)
+    sign_case(case=make_case("Signed", **words, **judged), reader=radiologist, final_label="pneumonia")
+    page = sign_in(radiologist)
+    page.goto(f"{live_server.url}/worklist/?status={tab}")
+
+    for width in (820, 1089, 1180, 1320):
+        page.set_viewport_size({"width": width, "height": 1000})
+        assert page.evaluate(CUT_OFF) == [], width
+        expect(page.locator(".cell-wait" if tab == "" else ".cell-received").first).to_be_visible()
 
 
 def test_on_a_phone_every_case_is_a_card_with_its_words(sign_in, radiologist, colleague, make_case):
