@@ -69,6 +69,12 @@ document.addEventListener("change", (event) => {
   if (event.target.name === "final_label") document.querySelector("[data-label-missing]").hidden = true;
 });
 
+// One click does not destroy what cannot be brought back.
+document.addEventListener("submit", (event) => {
+  const question = event.submitter?.dataset.confirm;
+  if (question && !confirm(question)) event.preventDefault();
+});
+
 // A form that was refused comes again from its top: what is wrong with it may be far below.
 [...document.querySelectorAll(".field-error, .invalid-feedback, .message-error")]
   .find((error) => error.checkVisibility())

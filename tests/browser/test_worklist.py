@@ -133,8 +133,15 @@ def test_a_filter_is_saved_used_and_removed(sign_in, radiologist, make_case):
     expect(page.get_by_role("link", name="Routinely")).to_have_count(0)
 
     page.get_by_text("Save filter …").click()
-    page.get_by_role("button", name="Remove the filter Night shift").click()
+    remove = page.get_by_role("button", name="Remove the filter Night shift")
+    page.once("dialog", lambda question: question.dismiss())
+    remove.click()
+    expect(remove).to_be_visible()
+    asked: list[str] = []
+    page.once("dialog", lambda question: (asked.append(question.message), question.accept()))
+    remove.click()
     expect(page.get_by_role("link", name="Night shift")).to_have_count(0)
+    assert asked == ["Remove the filter “Night shift”? Your colleagues lose it too."]
 
 
 CUT_OFF = """() => {
