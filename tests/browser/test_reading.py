@@ -54,6 +54,7 @@ def test_a_case_is_read_blind_then_seen_with_its_heatmap_signed_and_leaves_the_q
     page.get_by_role("group", name="Final label").get_by_label("Pneumonia").check()
     page.get_by_role("group", name="First impression").get_by_role("button", name="Covid").click()
 
+    expect(page.locator("#first-impression")).to_be_focused()  # what was clicked is gone
     expect(page.get_by_text("kept as given")).to_be_visible()
     expect(page.get_by_text("0.700")).to_be_visible()
     expect(page.get_by_text(WITHHELD)).to_have_count(0)
@@ -182,6 +183,11 @@ def test_results_appear_by_themselves_and_the_page_stops_asking(sign_in, radiolo
     page = sign_in(radiologist)
     open_case(page, radiograph.case)
     expect(page.get_by_text("Waiting for the AI")).to_be_visible()
+    said = page.locator("#ai-results p").first.element_handle()
+    with page.expect_request_finished(lambda request: request.url.endswith("/results/")):
+        pass
+    page.evaluate("() => new Promise(requestAnimationFrame)")
+    assert said.evaluate("(node) => node.isConnected"), "an answer with nothing new would be read out again"
     expect(page.get_by_text("Heatmap follows")).to_be_visible()
 
     run = claimed(run)
@@ -190,6 +196,10 @@ def test_results_appear_by_themselves_and_the_page_stops_asking(sign_in, radiolo
     expect(page.get_by_text("0.700")).to_be_visible(timeout=15_000)
     expect(page.get_by_role("button", name="Heatmap")).to_be_visible()
     assert page.locator("#ai-results").get_attribute("hx-get") is None
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.wait_for_timeout(3500)
+    assert not [url for url in asked if "results" in url]
 
 
 def test_the_list_updates_itself_without_losing_the_focus(sign_in, radiologist, facility, submitter):
