@@ -273,6 +273,9 @@ def test_a_heatmap_is_off_at_first_and_comes_as_colour_or_outline_with_a_word_of
     expect(overlay).to_have_css("opacity", "0.55")
     expect(legend).to_be_visible()
     expect(note).to_have_text(re.compile("Doubtful map: 100 % outside the lungs, 100 % at the border"))
+    warned, shows, stage = (one.bounding_box() for one in (note, legend, page.locator("[data-stage]")))
+    assert warned["y"] > stage["y"] + stage["height"] / 2, "the side marker is at the top"
+    assert warned["y"] + warned["height"] <= shows["y"]
     page.keyboard.press("]")
     expect(overlay).to_have_css("opacity", "0.65")
     page.keyboard.press("o")
