@@ -34,7 +34,7 @@ def class_title(code: str) -> str:
 
 @register.filter
 def percent(value: float) -> str:
-    """A probability of 0.934 as "93 %"; what is not certain never reads 0 or 100."""
+    """A share of 0.934 as "93 %"; what is not all or nothing never reads 0 or 100."""
     whole = round(value * 100)
     if whole == 0 and value > 0:
         return "<1 %"

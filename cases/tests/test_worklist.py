@@ -59,7 +59,7 @@ def test_each_row_shows_patient_priority_and_what_the_ai_says(client_of, radiolo
 
     page = client_of(radiologist).get(URL).content.decode()
 
-    for words in ("Lovelace, Ada", "MRN-9", "ACC-1", "Stat", "Chest pain", "synthetic", "Pneumonia", "93 %", "To read"):
+    for words in ("Lovelace, Ada", "MRN-9", "ACC-1", "Stat", "Chest pain", "synthetic", "Pneumonia", "0.93", "To read"):
         assert words in page
 
 

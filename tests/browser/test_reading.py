@@ -212,7 +212,7 @@ def test_the_list_updates_itself_without_losing_the_focus(sign_in, radiologist, 
 
     Case.objects.filter(pk=case.pk).update(ai_status="ready", ai_label="covid", ai_probability=0.8)
 
-    expect(page.get_by_text("80 %")).to_be_visible(timeout=15_000)
+    expect(page.get_by_text("0.80")).to_be_visible(timeout=15_000)
     expect(link).to_be_focused()
 
 
