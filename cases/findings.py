@@ -42,10 +42,10 @@ class Effusion(models.TextChoices):
 
 
 class Device(models.TextChoices):
-    TUBE = "tube", "Tube"
+    TUBE = "tube", "Airway or enteric tube"
     CENTRAL_LINE = "central_line", "Central line"
     PACEMAKER = "pacemaker", "Pacemaker"
-    DRAIN = "drain", "Drain"
+    DRAIN = "drain", "Chest drain"
     OTHER = "other_device", "Other device"
 
 

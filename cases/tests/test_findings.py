@@ -66,4 +66,4 @@ def test_every_effusion_has_its_sentence(effusion):
 def test_devices_are_listed():
     devices = (Device.TUBE, Device.CENTRAL_LINE)
 
-    assert findings(devices=devices).sentences == ["Devices: tube, central line."]
+    assert findings(devices=devices).sentences == ["Devices: airway or enteric tube, central line."]

@@ -128,6 +128,7 @@ def test_inverting_turning_and_flipping_move_every_pixel_and_the_side_of_the_pat
     upright = windowed(1500, 1800)
     flags, sides = page.locator("[data-flags]"), [page.locator(f"[data-edge={side}]") for side in ("left", "right")]
     assert [side.inner_text() for side in sides] == ["R", "L"]
+    expect(page.locator("[data-sides]")).to_be_empty()
 
     page.keyboard.press("i")
     assert (shown(page) == 255 - upright).all()
@@ -187,6 +188,7 @@ def test_an_eight_bit_image_needs_no_other_file_than_its_preview(sign_in, live_s
     assert (shown(page) == windowed(*window(page), greys)).all()
     assert not [url for url in asked if "/pixels/" in url]
     expect(page.locator("[data-edge=left]")).to_have_text("(R)")  # nobody says so: assumed
+    expect(page.get_by_text("sides assumed")).to_be_visible()
 
 
 def test_the_value_under_the_pointer_is_the_one_in_the_file(sign_in, live_server, radiologist, deep):

@@ -8,12 +8,14 @@ export class OrientationMarks {
   constructor(root) {
     this.edges = Object.fromEntries(SIDES.map((side) => [side, root.querySelector(`[data-edge=${side}]`)]));
     // Where the header is silent: frontal views are hung so that the patient faces the reader. Brackets say "assumed".
-    this.letters = "frontal" in root.dataset ? { left: "(R)", right: "(L)" } : {};
+    this.isAssumed = "frontal" in root.dataset;
+    this.letters = this.isAssumed ? { left: "(R)", right: "(L)" } : {};
   }
 
   /** @param {string[]} stated Direction of the rows, then of the columns, as in DICOM's Patient Orientation. */
   learn([across]) {
     if (!across) return;
+    this.isAssumed = false;
     this.letters = { left: [...across].map((letter) => OPPOSITE[letter]).join(""), right: across };
   }
 

@@ -16,7 +16,8 @@ export class Pane {
     this.layers = [...root.querySelectorAll("[data-layer]")];
     this.preview = find("base");
     this.readout = find("readout");
-    this.parts = { window: find("window"), flags: find("flags"), depth: find("depth"), problem: find("problem") };
+    const told = ["window", "flags", "depth", "sides", "problem"];
+    this.parts = Object.fromEntries(told.map((name) => [name, find(name)]));
     this.size = { width: Number(root.dataset.columns), height: Number(root.dataset.rows) };
     this.view = new View(this.size);
     this.renderer = new Renderer(find("canvas"));
@@ -134,6 +135,7 @@ export class Pane {
     this.parts.window.textContent = shown
       ? `C ${shown.centre.toFixed(this.grey.digits)}\nW ${shown.width.toFixed(this.grey.digits)}`
       : "";
+    this.parts.sides.textContent = this.orientation.isAssumed ? " · sides assumed" : "";
     const { turns, flipped } = this.view;
     const flags = [flipped && "Flipped", turns && `Rotated ${turns * 90}°`, this.isInverted && "Inverted"];
     this.parts.flags.textContent = flags.filter(Boolean).join(" · ");
