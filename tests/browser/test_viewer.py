@@ -293,6 +293,29 @@ def test_a_heatmap_is_off_at_first_and_comes_as_colour_or_outline_with_a_word_of
     expect(note).to_have_text("")
 
 
+def test_keys_mean_tools_after_a_choice_by_mouse_and_go_on_choosing_by_keyboard(
+    sign_in, live_server, radiologist, deep
+):
+    succeeded_run(radiograph=deep)
+    page = sign_in(radiologist)
+    open_case(page, live_server, deep.case)
+
+    for select in (page.get_by_label("Window preset"), page.get_by_label("Heatmap of")):
+        select.click()
+        select.dispatch_event("change")
+        expect(select).not_to_be_focused()
+        page.keyboard.press("Escape")
+
+    page.get_by_role("button", name="1:1").focus()
+    page.keyboard.press("Tab")
+    presets = page.get_by_label("Window preset")
+    before = window(page)
+    for _ in range(2):
+        expect(presets).to_be_focused()
+        page.keyboard.press("ArrowDown")
+    assert window(page) != before
+
+
 def test_a_comparison_stands_beside_the_current_image_and_its_window_follows(
     sign_in, live_server, radiologist, submitter, deep
 ):

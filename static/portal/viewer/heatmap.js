@@ -2,6 +2,7 @@
 // first impression is given, so they are looked up at each use.
 
 import { contour, misplaced } from "./contour.js";
+import { leave } from "./toolbar.js";
 
 const STRONG = 0.5 * 255; // the outline goes around what is at least half as strong as the strongest can be
 const percent = (share) => `${Math.round(100 * share)} %`;
@@ -20,7 +21,9 @@ export class Heatmap {
       if (event.target.closest("[data-heatmap-outline]")) this.restyle();
     });
     document.addEventListener("change", (event) => {
-      if (event.target.matches("[data-heatmap-class]")) this.show(true);
+      if (!event.target.matches("[data-heatmap-class]")) return;
+      this.show(true);
+      leave(event.target);
     });
     document.addEventListener("input", (event) => {
       if (event.target.matches("[data-heatmap-opacity]")) this.show(true);

@@ -5,6 +5,16 @@ import { ZOOM_STEP } from "./gestures.js";
 const MODES = new Set(["pan", "window", "length", "magnifier"]);
 const CHANGED = "changed"; // the window of no preset
 
+// Browsers call a select :focus-visible after a click too, so what was used last is noted here.
+let isByPointer = false;
+document.addEventListener("pointerdown", () => (isByPointer = true), true);
+document.addEventListener("keydown", () => (isByPointer = false), true);
+
+/** After a choice by pointer keys mean tools again; who chooses by keyboard goes on choosing. */
+export function leave(select) {
+  if (isByPointer) select.blur();
+}
+
 export class Toolbar {
   constructor(root, pane) {
     this.root = root;
@@ -20,7 +30,7 @@ export class Toolbar {
     });
     this.presets.addEventListener("change", () => {
       this.pane.setWindow(this.windows[this.presets.value]);
-      this.presets.blur(); // so that keys mean tools again
+      leave(this.presets);
     });
   }
 
