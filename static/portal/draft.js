@@ -7,6 +7,14 @@ import { forget, forgetInEveryTab, keep, kept } from "./kept.js";
 
 const PAUSE_MS = 1000; // after the last key
 const RETRY_MS = 10_000;
+const CLOCK = new Intl.DateTimeFormat("en-US", {
+  timeZone: document.documentElement.dataset.timeZone, // the server's, as in every other time on the page
+  day: "numeric",
+  month: "short",
+  hour: "2-digit",
+  minute: "2-digit",
+  hourCycle: "h23",
+});
 const NOT_TYPED = ["csrfmiddlewaretoken", "version", "images_shown"];
 
 class Draft {
@@ -166,8 +174,8 @@ class Draft {
   }
 
   sayStored() {
-    const time = new Date().toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
-    this.say("saved", `Saved ${time}`);
+    const { day, month, hour, minute } = Object.fromEntries(CLOCK.formatToParts().map(({ type, value }) => [type, value]));
+    this.say("saved", `Saved ${day} ${month}, ${hour}:${minute}`);
   }
 
   /** A screen reader reads a sentence out once, not each time that it is true again. */

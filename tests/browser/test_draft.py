@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import pytest
 from django.contrib.sessions.models import Session
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
 from playwright.sync_api import Page, expect
 
 from cases.claims import claim_case, release_case
@@ -71,6 +73,19 @@ def test_what_is_typed_is_stored_without_a_click(reading):
     assert (review.right_lower_score, review.right_lower_pattern) == (3, "consolidation")
     assert review.has_pacemaker
     assert kept_in(reading) == 0
+
+
+def test_the_time_of_saving_is_the_servers_wherever_the_browser_is(reading):
+    session = reading.context.new_cdp_session(reading)
+    session.send("Emulation.setTimezoneOverride", {"timezoneId": "Pacific/Kiritimati"})
+
+    reading.get_by_label("Findings").fill("Patchy opacities.")
+
+    expect_saved(reading)
+    saved = date_format(localtime(Review.objects.get().updated_at), "j M, H:i")
+    expect(state(reading)).to_have_text(f"Saved {saved}")
+    reading.reload()
+    expect(state(reading)).to_have_text(f"Saved {saved}")
 
 
 def test_a_draft_that_is_stored_already_is_signed_at_the_first_click(reading, radiologist):
