@@ -399,7 +399,7 @@ def test_next_case_says_when_there_is_none(client_of, radiologist):
     response = client_of(radiologist).post(reverse("cases:claim-next"))
 
     assert response.status_code == 409
-    assert "Every case is signed or in somebody" in response.content.decode()
+    assert "There is no case for you to read now." in response.content.decode()
 
 
 def test_navigation_shows_only_what_the_role_may(client_of, submitter, auditor):

@@ -19,7 +19,7 @@ class ClaimNextView(View):
     def post(self, request):
         case = claims.claim_next_case(reader=request.user, request=request)
         if case is None:
-            raise claims.NothingToRead("Every case is signed or in somebody's hands.")
+            raise claims.NothingToRead("There is no case for you to read now.")
         return redirect(case)
 
 

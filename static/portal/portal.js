@@ -1,6 +1,14 @@
 // Behaviour that every page shares. Everything here only adds comfort: each form and link works without it.
 
-import "./kept.js"; // forgets what is another reader's
+import { keepWorklist, keptWorklist } from "./kept.js"; // which also forgets what is another reader's
+
+// The way back from a case leads to the list as it was left.
+function noteWorklist() {
+  if (document.getElementById("worklist")) keepWorklist(location.search);
+}
+noteWorklist();
+document.addEventListener("htmx:afterSettle", noteWorklist);
+for (const link of document.querySelectorAll("[data-to-worklist]")) link.search = keptWorklist();
 
 // Filters that are not set stay out of the address.
 document.addEventListener("formdata", (event) => {

@@ -169,6 +169,35 @@ def test_no_cell_is_cut_off_at_any_width(sign_in, live_server, radiologist, coll
         expect(page.locator(".cell-wait" if tab == "" else ".cell-received").first).to_be_visible()
 
 
+def test_the_way_back_from_a_case_leads_to_the_list_as_its_reader_left_it(sign_in, radiologist, colleague, make_case):
+    make_case("Routinely")
+    make_case("Urgently", priority=Priority.STAT)
+    page = sign_in(radiologist)
+    page.get_by_role("link", name="All", exact=True).click()
+    expect(page.locator("#tab-all")).to_have_attribute("aria-current", "true")
+    page.get_by_label("Priority").select_option("Stat")
+    expect(page.get_by_role("link", name="Routinely")).to_have_count(0)
+    page.get_by_role("searchbox").fill("Urg")
+    page.wait_for_url("**q=Urg**")
+
+    page.get_by_role("link", name="Urgently").click()
+    page.get_by_role("link", name="‹ Worklist").click()
+
+    page.wait_for_url(lambda url: url.endswith(("?status=all&priority=1", "?priority=1&status=all")))
+    expect(page.get_by_role("link", name="Urgently")).to_be_visible()
+    expect(page.get_by_role("link", name="Routinely")).to_have_count(0)
+
+    page.locator("summary", has_text=radiologist.last_name).click()
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
+    assert page.evaluate("sessionStorage.getItem('worklist')") is None
+    page.evaluate("sessionStorage.setItem('worklist', JSON.stringify({reader: 'somebody', query: 'status=signed'}))")
+    sign_in(colleague)
+    page.get_by_role("link", name="Urgently").click()
+    page.get_by_role("link", name="‹ Worklist").click()
+    page.wait_for_url("**/worklist/")
+
+
 def test_on_a_phone_every_case_is_a_card_with_its_words(sign_in, radiologist, colleague, make_case):
     overdue = make_case(
         "Overdue",
