@@ -8,6 +8,7 @@ kernel's, so a child cannot outlive it whatever library it hangs in.
 
 from __future__ import annotations
 
+import codecs
 import gc
 import importlib
 import json
@@ -26,6 +27,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+from pydicom.charset import python_encoding
 
 from cases.intake.errors import IntakeError, Reason
 from cases.intake.facts import ImageFacts
@@ -38,7 +40,7 @@ Decoder = Callable[[bytes], tuple[np.ndarray, ImageFacts]]
 Maker = Callable[[bytes], tuple[dict[str, Any], bytes]]
 """From a file to what is said of it, and what it was asked for."""
 
-_OPEN_FILES = 64
+_OPEN_FILES = 0  # beside those that are open: a subverted child opens no file and no socket
 
 
 def main() -> None:
@@ -47,11 +49,18 @@ def main() -> None:
     module, _, function = decoder_name.partition(":")
     decoder: Decoder = getattr(importlib.import_module(module), function)
     makers: dict[bytes, Maker] = {PREVIEW: partial(_preview, decoder), VALUES: _values}
-    Image.preinit()  # Pillow loads its formats on first use, which would be in every child anew
+    _load_what_is_loaded_on_first_use()
     gc.freeze()  # a collection in a child would copy the pages of all that the host has loaded
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C and TERM reach the whole group; uploads in flight may finish
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     _serve(socket.socket(fileno=int(descriptor)), makers, Limits(**json.loads(limits_json)))
+
+
+def _load_what_is_loaded_on_first_use() -> None:
+    """A child can open no file, so it has what the host has: Pillow's formats, and the character sets of DICOM."""
+    Image.preinit()
+    for encoding in set(python_encoding.values()):
+        codecs.lookup(encoding)
 
 
 def _serve(control: socket.socket, makers: dict[bytes, Maker], limits: Limits) -> None:

@@ -43,6 +43,7 @@ _REPLY_AT_MOST_BYTES = 96 * 1024 * 1024  # a 40-megapixel PNG of noise, twice ov
 _GRACE_SECONDS = 5.0
 _ENDING_SECONDS = 1.0
 _ATTEMPTS = 2
+_CHILDREN_AT_ONCE = 2  # of each web process: a child may take a gigabyte
 _INHERITED_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT")
 
 
@@ -132,13 +133,13 @@ class Sandbox:
 
     def __init__(self, decoder: str = "cases.intake.decode:decode", limits: Limits | None = None):
         self._decoder, self._limits = decoder, limits or Limits()
-        self._lock = threading.Lock()
+        self._lock, self._places = threading.Lock(), threading.BoundedSemaphore(_CHILDREN_AT_ONCE)
         self._host: _Host | None = None
         os.register_at_fork(after_in_child=self._start_anew)
 
     def _start_anew(self) -> None:
         """A forked web or worker process must not share its parent's host, nor a lock that another thread held."""
-        self._lock = threading.Lock()
+        self._lock, self._places = threading.Lock(), threading.BoundedSemaphore(_CHILDREN_AT_ONCE)
         if self._host is not None:
             self._host.disown()
             self._host = None
@@ -148,7 +149,7 @@ class Sandbox:
 
         Raises:
             IntakeError: The decoder's refusal; ``decode_timeout``, ``decode_crashed``; or ``decoder_unavailable``
-                when no host can be kept alive, which is no fault of the file.
+                when no host can be kept alive, or others are decoded for too long: no fault of the file.
         """
         verdict, preview = self._asked(path, PREVIEW)
         try:
@@ -167,14 +168,19 @@ class Sandbox:
 
     def _asked(self, path: Path, wish: bytes) -> tuple[dict[str, Any], bytes]:
         """What is said of the file, and what was made of it."""
-        for _ in range(_ATTEMPTS):
-            host = self._running_host()
-            try:
-                return _judged(*host.ask(path, wish))
-            except _HostLost:
-                logger.warning("decoder host lost; starting another")
-                self._discard(host)
-        raise IntakeError(Reason.DECODER_UNAVAILABLE)
+        if not self._places.acquire(timeout=self._limits.wall_seconds):
+            raise IntakeError(Reason.DECODER_UNAVAILABLE)
+        try:
+            for _ in range(_ATTEMPTS):
+                host = self._running_host()
+                try:
+                    return _judged(*host.ask(path, wish))
+                except _HostLost:
+                    logger.warning("decoder host lost; starting another")
+                    self._discard(host)
+            raise IntakeError(Reason.DECODER_UNAVAILABLE)
+        finally:
+            self._places.release()
 
     @property
     def host_pid(self) -> int | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import socket
 import time
 from pathlib import Path
 
@@ -48,6 +49,14 @@ def _write_a_file() -> None:
     Path(os.devnull).with_name("shm").joinpath(f"left-behind-{os.getpid()}").write_bytes(bytes(1 << 20))
 
 
+def _read_the_password_file() -> None:
+    Path("/etc/passwd").read_bytes()
+
+
+def _call_somebody() -> None:
+    socket.socket()
+
+
 def _exit() -> None:
     os._exit(0)
 
@@ -63,6 +72,8 @@ _DEEDS = {
     b"sleep": _sleep,
     b"crash": _crash,
     b"write": _write_a_file,
+    b"read": _read_the_password_file,
+    b"call": _call_somebody,
     b"exit": _exit,
     b"raise": _raise,
 }

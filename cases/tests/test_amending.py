@@ -3,7 +3,15 @@ from __future__ import annotations
 import pytest
 from django.urls import reverse
 
-from cases.amending import AmendmentOpen, Change, NothingToAmend, changes, discard_amendment, open_amendment, read_fields
+from cases.amending import (
+    AmendmentOpen,
+    Change,
+    NothingToAmend,
+    changes,
+    discard_amendment,
+    open_amendment,
+    read_fields,
+)
 from cases.claims import AlreadySigned
 from cases.models import Case, Review
 from cases.reading import save_review, sign_case

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
+from pydicom.charset import python_encoding
 from pydicom.dataset import Dataset
 from pydicom.uid import (
     ExplicitVRBigEndian,
@@ -215,6 +216,15 @@ def test_a_time_without_a_zone_stays_the_hospitals_wall_clock():
 
     assert facts.acquired_at.tzinfo is None
     assert facts.acquired_at - datetime(2024, 2, 29, tzinfo=UTC).replace(tzinfo=None) == timedelta(hours=9, minutes=31)
+
+
+@pytest.mark.parametrize("character_set", sorted(python_encoding))
+def test_the_sandbox_reads_whose_image_it_is_in_every_character_set(character_set, tmp_path):
+    """A child opens no file, and Python loads a codec from one on first use."""
+    path = tmp_path / "chest.dcm"
+    path.write_bytes(dicom(SpecificCharacterSet=character_set))
+
+    assert decode_safely(path).facts.dicom_patient_id == "P-1"
 
 
 @pytest.mark.parametrize("day", ["00010101", "18991231", "99991231"])

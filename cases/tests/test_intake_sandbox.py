@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -75,6 +76,8 @@ def test_a_refusal_of_the_decoder_comes_through_with_its_sentence(tmp_path):
         ("exit", Reason.DECODE_CRASHED),
         ("raise", Reason.DECODE_CRASHED),
         ("write", Reason.DECODE_CRASHED),
+        ("read", Reason.DECODE_CRASHED),
+        ("call", Reason.DECODE_CRASHED),
         ("spin", Reason.DECODE_TIMEOUT),
         ("sleep", Reason.DECODE_TIMEOUT),
     ],
@@ -132,6 +135,25 @@ def test_many_threads_get_their_own_answers(sandbox, tmp_path):
         thread.join()
 
     assert answers == {columns: columns for columns in range(64, 76)}
+
+
+def test_two_files_at_most_are_decoded_at_once(hostile_sandbox, good_file, tmp_path):
+    hostile_sandbox.decode(good_file)
+    path, host = tmp_path / "hostile", hostile_sandbox.host_pid
+    path.write_bytes(b"sleep ")
+
+    def ask() -> None:
+        with contextlib.suppress(IntakeError):
+            hostile_sandbox.decode(path)
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    seen = 0
+    while any(thread.is_alive() for thread in threads):
+        seen = max(seen, len(Path(f"/proc/{host}/task/{host}/children").read_text().split()))
+
+    assert seen == 2
 
 
 def test_a_forked_process_starts_a_host_of_its_own(sandbox, good_file):

@@ -138,13 +138,25 @@ def _strings(group: h5py.Group, name: str) -> list[str] | None:
     for key in keys:
         attribute = group.attrs.get_id(key)
         length = math.prod(attribute.shape)
-        if length > _MOST_NAMES or length * attribute.dtype.itemsize > _LARGEST_ATTRIBUTE:
+        if length > _MOST_NAMES or length * _longest(attribute) > _LARGEST_ATTRIBUTE:
             raise WeightsRefused("The HDF5 file has an attribute larger than any that Keras writes.")
         values = np.atleast_1d(group.attrs[key]).tolist()
         strings += [
             value.decode("utf-8", errors="replace") if isinstance(value, bytes) else str(value) for value in values
         ]
     return strings
+
+
+def _longest(attribute: h5py.h5a.AttrID) -> int:
+    """Bytes that one of its strings may take in memory.
+
+    Of many texts of any length, which Keras does not write, each may be the same one in the file; a single one takes no
+    more than the file.
+    """
+    kind = h5py.check_string_dtype(attribute.dtype)
+    if kind is None or kind.length is not None or math.prod(attribute.shape) == 1:
+        return attribute.dtype.itemsize
+    return h5py.h5i.get_file_id(attribute).get_filesize()
 
 
 def _natural(name: str) -> list[tuple[int, str]]:

@@ -67,10 +67,7 @@ def test_a_script_gets_the_parts_that_change_and_what_was_typed_is_kept(client_o
 
     assert "<html" not in answer
     assert "kept as given" in answer
-    assert (
-        '<section id="ai-results" class="panel ai-results" aria-labelledby="ai-title" hx-swap-oob'
-        in answer
-    )
+    assert '<section id="ai-results" class="panel ai-results" aria-labelledby="ai-title" hx-swap-oob' in answer
     assert "0.914" in answer
     assert "data-heatmap-toggle" in answer
     assert "textarea" not in answer

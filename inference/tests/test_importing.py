@@ -268,6 +268,11 @@ def nowhere(file, group):
     file["model_weights/conv2d_1"].attrs["weight_names"] = np.array([b"../../etc/passwd", b"conv2d_1/bias:0"])
 
 
+def text_bomb(file, group):
+    """Each of the texts could be the same long one, kept once in the file and read into memory as often as named."""
+    file["model_weights"].attrs["layer_names"] = np.array(["x"] * 4000, h5py.string_dtype())
+
+
 def twice(archive, description, weights):
     archive.writestr("config.json", description)
     with pytest.warns(UserWarning, match="Duplicate"):
@@ -307,6 +312,7 @@ HOSTILE = {
     "not a number": (replace_kernel(data=np.full((5, 5, 3, 6), np.nan)), "not finite"),
     "infinite as float32": (replace_kernel(data=np.full((5, 5, 3, 6), 1e300)), "not finite"),
     "path out of the group": (rewritten(nowhere), "path that does not exist"),
+    "text bomb": (rewritten(text_bomb), "an attribute larger than any"),
     "truncated": (truncated, "truncated or damaged"),
     "model in itself": (endless, "too deeply"),
     "Lambda": (described(lambda layers: layers.append({"class_name": "Lambda", "config": {"name": "x"}})), "Lambda"),

@@ -8,6 +8,7 @@ from portal.settings.base import *
 from portal.settings.base import STORAGES, VAR_DIR, env
 
 VAR_DIR.mkdir(exist_ok=True)
+VAR_DIR.chmod(0o700)  # the database lies in it
 
 
 def _kept_secret() -> str:
