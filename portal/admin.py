@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import json
+
 from django.contrib import admin
+from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.views import redirect_to_login
 
+from portal.accounts.models import Facility
 from portal.audit.models import Event
 from portal.audit.services import record
 
@@ -17,6 +21,30 @@ class PortalAdminSite(admin.AdminSite):
 
     def login(self, request, extra_context=None):
         return redirect_to_login(request.GET.get("next", "/admin/"))
+
+
+class AuditedAdmin(admin.ModelAdmin):
+    """What an administrator changes is in the audit trail, too: Django's own log is shown to administrators only."""
+
+    def log_addition(self, request, obj, message):
+        self._record(request, obj, "added")
+        return super().log_addition(request, obj, message)
+
+    def log_change(self, request, obj, message):
+        said = LogEntry(action_flag=CHANGE, change_message=json.dumps(message)).get_change_message()
+        self._record(request, obj, said)
+        return super().log_change(request, obj, message)
+
+    def log_deletions(self, request, queryset):
+        for obj in queryset:
+            self._record(request, obj, "deleted")
+        return super().log_deletions(request, queryset)
+
+    def _record(self, request, obj, what: str) -> None:
+        facility = obj if isinstance(obj, Facility) else getattr(obj, "facility", None)
+        known = obj if hasattr(obj, "uid") else None
+        detail = f"{self.opts.verbose_name} {obj}: {what}"
+        record(Event.ADMINISTERED, actor=request.user, obj=known, facility=facility, request=request, detail=detail)
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):

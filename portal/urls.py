@@ -25,7 +25,7 @@ urlpatterns = [
     path("", include("inference.urls")),
     path("account/login/", auth.LoginView.as_view(redirect_authenticated_user=True), name="login"),
     path("account/logout/", auth.LogoutView.as_view(), name="logout"),
-    path("account/password/", auth.PasswordChangeView.as_view(), name="password_change"),
+    path("account/password/", accounts.ChangePasswordView.as_view(), name="password_change"),
     path("account/password/done/", auth.PasswordChangeDoneView.as_view(), name="password_change_done"),
     path("account/research-use/", accounts.ResearchUseView.as_view(), name="research-use"),
     path("account/keyboard/", accounts.KeyboardView.as_view(), name="keyboard"),

@@ -1,18 +1,19 @@
 from __future__ import annotations
 
 from django.contrib import admin, messages
-from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm
+from django.contrib.auth.models import Group
 from django.utils import timezone
 
 from portal.accounts import facilities
 from portal.accounts.models import Facility, NoticeAcceptance, User
 from portal.accounts.notice import accept_notice
-from portal.admin import ReadOnlyAdmin
+from portal.admin import AuditedAdmin, ReadOnlyAdmin
 
 
 @admin.register(Facility)
-class FacilityAdmin(admin.ModelAdmin):
+class FacilityAdmin(AuditedAdmin):
     list_display = ["name", "blind_first_read", "double_read_percent", "is_active", "created_at"]
     readonly_fields = ["uid", "blind_since", "created_at"]
     search_fields = ["name"]
@@ -45,7 +46,7 @@ class FacilityAdmin(admin.ModelAdmin):
 
 
 @admin.register(User)
-class PortalUserAdmin(UserAdmin):
+class PortalUserAdmin(AuditedAdmin, UserAdmin):
     add_form = AdminUserCreationForm
     list_display = ["username", "first_name", "last_name", "role", "facility", "is_active", "last_login"]
     list_filter = ["role", "facility", "is_active"]
@@ -72,6 +73,14 @@ class PortalUserAdmin(UserAdmin):
             accept_notice(user=user, accepted_by=request.user, request=request)
         names = ", ".join(user.username for user in users)
         self.message_user(request, f"The notice in force is accepted for {names}.", messages.SUCCESS)
+
+
+admin.site.unregister(Group)
+
+
+@admin.register(Group)
+class PortalGroupAdmin(AuditedAdmin, GroupAdmin):
+    """Groups add to what the roles of their users permit."""
 
 
 @admin.register(NoticeAcceptance)

@@ -140,6 +140,13 @@ class User(AbstractUser):
     def __str__(self) -> str:
         return self.get_full_name() or self.username
 
+    def save(self, *args, **kwargs) -> None:
+        """A new password, whoever gives it, ends the account's API tokens: others may have known the old one."""
+        has_new_password = self.pk is not None and self._password is not None
+        super().save(*args, **kwargs)
+        if has_new_password:
+            self.auth_token_set.all().delete()
+
     @property
     def may_come_in(self) -> bool:
         """Whether the account, and the facility if it has one, are active."""

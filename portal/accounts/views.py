@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from django.contrib import messages
-from django.contrib.auth.views import RedirectURLMixin
+from django.contrib.auth.views import PasswordChangeView, RedirectURLMixin
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse_lazy
 from django.views import View
@@ -67,6 +67,13 @@ class KeyboardView(FormView):
             return self.form_invalid(form)
         messages.success(self.request, "Your keys are kept.")
         return super().form_valid(form)
+
+
+class ChangePasswordView(PasswordChangeView):
+    def form_valid(self, form):
+        answer = super().form_valid(form)
+        record(Event.CHANGED_PASSWORD, actor=self.request.user, obj=self.request.user, request=self.request)
+        return answer
 
 
 class TokensView(TemplateView):

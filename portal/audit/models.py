@@ -46,6 +46,8 @@ class Event(models.TextChoices):
     MADE_BACKUP = "made_backup", "made a backup"
     RESTORED_BACKUP = "restored_backup", "restored a backup"
     VIEWED_ADMIN = "viewed_admin", "viewed a clinical record in the admin"
+    ADMINISTERED = "administered", "changed accounts or facilities"
+    CHANGED_PASSWORD = "changed_password", "changed the own password"
 
 
 class AuditEvent(AppendOnly):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 from axes.models import AccessAttempt
+from django.contrib.auth.models import Group
 from django.urls import reverse
 from knox.models import get_token_model
 
 from portal.accounts.access import Role
 from portal.accounts.models import Facility, User
+from portal.audit.models import AuditEvent, Event
 
 pytestmark = pytest.mark.django_db
 
@@ -69,6 +71,50 @@ def test_a_user_who_leaves_is_switched_off(admin, radiologist):
 
     radiologist.refresh_from_db()
     assert not radiologist.is_active
+
+
+def test_what_an_administrator_does_to_an_account_is_shown_to_the_facilitys_auditors(
+    admin, radiologist, auditor, client_of
+):
+    change = reverse("admin:accounts_user_change", args=[radiologist.pk])
+    said = {"username": radiologist.username, "role": "lead", "facility": radiologist.facility_id, "is_active": "on"}
+    admin.post(change, said)
+    new = {"usable_password": "true", "password1": "a long enough phrase", "password2": "a long enough phrase"}
+    admin.post(reverse("admin:auth_user_password_change", args=[radiologist.pk]), new)
+
+    shown = client_of(auditor).get("/audit/", {"event": Event.ADMINISTERED}).context["events"]
+    assert [event.object_uid for event in shown] == [radiologist.uid] * 2
+    assert [event.detail.split()[-1] for event in shown] == ["password.", "Role."]
+
+
+def test_settings_of_a_facility_and_rights_of_a_group_leave_a_row(admin, facility):
+    admin.post(reverse("admin:auth_group_add"), {"name": "Night shift"})
+    admin.post(reverse("admin:auth_group_delete", args=[Group.objects.get().pk]), {"post": "yes"})
+    admin.post(reverse("admin:accounts_facility_add"), NEW_FACILITY)
+
+    rows = AuditEvent.objects.filter(event=Event.ADMINISTERED).order_by("pk")
+    assert [row.detail for row in rows] == [
+        "group Night shift: added",
+        "group Night shift: deleted",
+        "facility New Clinic: added",
+    ]
+    assert rows[2].facility == Facility.objects.get(name="New Clinic")
+
+
+def test_a_new_password_ends_the_accounts_tokens(radiologist, submitter, client_of, api_of):
+    radiologist.set_password("an old phrase")
+    radiologist.save()
+    programs = api_of(radiologist), api_of(submitter)
+    said = {
+        "old_password": "an old phrase",
+        "new_password1": "a long enough phrase",
+        "new_password2": "a long enough phrase",
+    }
+
+    assert client_of(radiologist).post(reverse("password_change"), said).status_code == 302
+
+    assert [program.get("/api/v1/cases/").status_code for program in programs] == [401, 200]
+    assert AuditEvent.objects.get(event=Event.CHANGED_PASSWORD).actor == radiologist
 
 
 def test_nobody_is_deleted(admin, radiologist):
