@@ -111,7 +111,7 @@ class TestStructuredFindings:
             "Consolidation in the right lower zone.",
             "Brixia score, only of some zones: right lower 3, left upper 0.",
             "Pleural effusion on the right.",
-            "Devices: drain.",
+            "Devices: chest drain.",
         ]
 
     def test_a_zone_that_turns_out_clear_loses_its_pattern(self, case, radiologist):
