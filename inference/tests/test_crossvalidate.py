@@ -116,6 +116,14 @@ class TestCommand:
         assert (tmp_path / "cv" / "fold-1" / "predictions.npz").stat().st_mtime_ns == kept
         assert "fold-1" not in err
 
+    def test_a_damaged_checkpoint_of_a_fold_is_named_in_a_sentence(self, tmp_path, data):
+        self.crossvalidate(tmp_path)
+        (tmp_path / "cv" / "fold-2" / "predictions.npz").unlink()
+        (tmp_path / "cv" / "fold-2" / "checkpoint.npz").write_bytes(b"")
+
+        with pytest.raises(CommandError, match=r"fold-2/checkpoint\.npz is damaged"):
+            self.crossvalidate(tmp_path, "--resume")
+
     def test_what_a_table_groups_stays_in_one_fold(self, tmp_path, data):
         rows = ["path,patient"]
         for label in LABELS:

@@ -16,6 +16,7 @@ from inference.tests import pictures, tiny
 from inference.training import checkpoints, loop, publish
 from inference.training.augment import NONE, Augmentation, augment
 from inference.training.data import DataError, LabelledImages, draw, find_files, mix, read_images, split_off
+from inference.training.evaluation import groups_from_csv
 from inference.training.precision import keras_policy
 from inference.training.progress import ProgressBar, duration
 from inference.training.recipes import AUTHORS, PROGRESSIVE
@@ -96,11 +97,18 @@ class TestLoop:
         with pytest.raises(checkpoints.CheckpointError, match="no checkpoint"):
             self.training(tmp_path, 1).run(resume=True)
 
-    def test_a_damaged_checkpoint_is_named_as_such(self, tmp_path):
-        (tmp_path / "checkpoint.npz").write_bytes(b"PK half a file")
+    @pytest.mark.parametrize("kept", [0, 14, 1000])
+    def test_a_damaged_checkpoint_is_named_as_such(self, tmp_path, kept):
+        arrays = [np.ones((32, 32), np.float32)]
+        checkpoints.save(tmp_path, loop.TrainingState(arrays, None, arrays))
+        checkpoints.save_best(tmp_path, arrays)
+        for name in ("checkpoint.npz", "best.npz"):
+            (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:kept])
 
-        with pytest.raises(checkpoints.CheckpointError, match="damaged"):
+        with pytest.raises(DataError, match=r"checkpoint\.npz is damaged"):
             self.training(tmp_path, 1).run(resume=True)
+        with pytest.raises(DataError, match=r"best\.npz is damaged"):
+            checkpoints.load_best(tmp_path)
 
 
 class TestRecipes:
@@ -286,6 +294,17 @@ class TestData:
             find_files(tmp_path, tiny.LABELS)
         with pytest.raises(DataError, match="holds no image"):
             find_files(tmp_path, ("covid",))
+
+    @pytest.mark.parametrize(
+        "content",
+        ["path,source\na.png,Zürich\n".encode("latin-1"), b"path,source\n" + b"a" * 200_000 + b",b\n"],
+        ids=["another encoding", "a field without end"],
+    )
+    def test_a_table_that_is_no_csv_in_utf8_is_refused_in_a_sentence(self, tmp_path, content):
+        (tmp_path / "table.csv").write_bytes(content)
+
+        with pytest.raises(DataError, match=r"table\.csv is no CSV file in UTF-8"):
+            groups_from_csv(tmp_path / "table.csv", "source")
 
 
 class TestPrecision:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from inference.training.data import DataError
 
 if TYPE_CHECKING:
     from inference.training.loop import TrainingState
@@ -18,7 +23,7 @@ _BEST = "best.npz"
 _HISTORY = "history.json"
 
 
-class CheckpointError(Exception):
+class CheckpointError(DataError):
     """There is no usable checkpoint; the message is one sentence for the person who asked to resume."""
 
 
@@ -29,7 +34,7 @@ def save(folder: Path, state: TrainingState) -> None:
     arrays["steps"] = np.array(state.steps)
     # History travels inside as well: it must be of the same epoch as the arrays.
     arrays["history"] = np.array(json.dumps([asdict(record) for record in state.history]))
-    _replace(folder / _CHECKPOINT, arrays)
+    write_arrays(folder / _CHECKPOINT, arrays)
     text = json.dumps([asdict(record) for record in state.history], indent=1)
     (folder / _HISTORY).write_text(text + "\n", encoding="utf-8")
 
@@ -46,33 +51,44 @@ def load(folder: Path) -> TrainingState:
     path = folder / _CHECKPOINT
     if not exists(folder):
         raise CheckpointError(f"There is no checkpoint in {folder} to resume from.")
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            names = sorted(stored.files)
-            groups = {
-                group: [stored[name] for name in names if name.startswith(f"{group}/")]
-                for group in ("weights", "average", "optimizer")
-            }
-            steps = int(stored["steps"])
-            history = [EpochRecord(**record) for record in json.loads(str(stored["history"]))]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(f"The checkpoint in {folder} is damaged; start without --resume.") from error
+    with _stored(path) as stored:
+        names = sorted(stored.files)
+        groups = {
+            group: [stored[name] for name in names if name.startswith(f"{group}/")]
+            for group in ("weights", "average", "optimizer")
+        }
+        steps = int(stored["steps"])
+        history = [EpochRecord(**record) for record in json.loads(str(stored["history"]))]
     return TrainingState(groups["weights"], groups["average"] or None, groups["optimizer"], steps, history)
 
 
 def save_best(folder: Path, weights: list[np.ndarray]) -> None:
     """Keep the best weights by validation so far."""
-    _replace(folder / _BEST, {f"{index:03d}": array for index, array in enumerate(weights)})
+    write_arrays(folder / _BEST, {f"{index:03d}": array for index, array in enumerate(weights)})
 
 
 def load_best(folder: Path) -> list[np.ndarray]:
-    """The best weights by validation, in the order of `model.weights`."""
-    with np.load(folder / _BEST, allow_pickle=False) as stored:
+    """The best weights by validation, in the order of `model.weights`; raises CheckpointError if they are not there."""
+    with _stored(folder / _BEST) as stored:
         return [stored[name] for name in sorted(stored.files)]
 
 
-def _replace(path: Path, arrays: dict[str, Any]) -> None:
+def write_arrays(path: Path, arrays: dict[str, Any]) -> None:
+    """Replace an .npz file: after a crash or a power cut there is the old one or the new one, whole."""
     temporary = path.with_suffix(".tmp")
     with temporary.open("wb") as stream:
         np.savez(stream, **arrays)
+        stream.flush()
+        os.fsync(stream.fileno())
     os.replace(temporary, path)
+
+
+@contextmanager
+def _stored(path: Path) -> Iterator[Any]:
+    """The arrays of an .npz file; raises CheckpointError where they are not what was written."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            yield stored
+    # numpy says EOFError of an empty file, zipfile BadZipFile of one cut off.
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise CheckpointError(f"{path} is damaged or missing; remove {path.parent} and train again.") from error

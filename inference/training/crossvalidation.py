@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from inference.networks import NetworkDefinition
+from inference.training.checkpoints import write_arrays
 from inference.training.data import DataError, LabelledFiles, LabelledImages
 from inference.training.finished import train_to_end
 from inference.training.folds import stratified_folds, subset
@@ -83,7 +84,8 @@ class CrossValidation:
             inside = assigned == fold
             stored = folder / _PREDICTIONS
             if not stored.is_file():
-                _store(stored, self._judge(images, inside, groups, folder, stream))
+                judged = self._judge(images, inside, groups, folder, stream)
+                write_arrays(stored, {"probabilities": judged})  # whole or not at all: it says that the fold is done
             with np.load(stored, allow_pickle=False) as arrays:
                 probabilities[inside] = arrays["probabilities"]
         return assigned, probabilities
@@ -153,11 +155,3 @@ def summary(
         "pooled": evaluation(labels, targets, probabilities, seed),
         "per_fold": per_fold,
     }
-
-
-def _store(path: Path, probabilities: np.ndarray) -> None:
-    """Write whole or not at all: the file says that its fold is done."""
-    temporary = path.with_suffix(".tmp")
-    with temporary.open("wb") as stream:
-        np.savez(stream, probabilities=probabilities)
-    os.replace(temporary, path)

@@ -124,15 +124,18 @@ def groups_from_csv(path: Path, column: str) -> dict[Path, str]:
     """Read a column of a table about the files, such as `source`, whose `path` column is relative to the table.
 
     Raises:
-        DataError: If the table or one of the two columns is missing.
+        DataError: If the table or one of the two columns is missing, or the file is no CSV in UTF-8.
     """
     if not path.is_file():
         raise DataError(f"There is no file {path}.")
-    with path.open(newline="", encoding="utf-8") as stream:
-        rows = csv.DictReader(stream)
-        if not {"path", column} <= set(rows.fieldnames or ()):
-            raise DataError(f"{path} needs the columns path and {column}.")
-        return {(path.parent / row["path"]).resolve(): row[column] for row in rows}
+    try:
+        with path.open(newline="", encoding="utf-8") as stream:
+            rows = csv.DictReader(stream)
+            if not {"path", column} <= set(rows.fieldnames or ()):
+                raise DataError(f"{path} needs the columns path and {column}.")
+            return {(path.parent / row["path"]).resolve(): row[column] for row in rows}
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path} is no CSV file in UTF-8: {error}.") from error
 
 
 def report_by_group(

@@ -121,11 +121,8 @@ class Command(BaseCommand):
             on_step=screen.step,
             on_epoch=screen.epoch,
         )
-        try:
-            with keras_arithmetic(policy):
-                history = training.run(resume=options["resume"])
-        except checkpoints.CheckpointError as error:
-            raise CommandError(str(error)) from error
+        with keras_arithmetic(policy):
+            history = training.run(resume=options["resume"])
         model = publish.best_network(network, train.labels, recipe, checkpoints.load_best(folder))
         calibration = publish.calibrate(model, recipe, val)
         plots.plot_curves(history, folder / "curves.png")
