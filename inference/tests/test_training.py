@@ -88,6 +88,18 @@ class TestLoop:
         best = max(full, key=lambda record: record.val_accuracy)
         assert [record for record in full if record.kept][-1].val_accuracy == best.val_accuracy
 
+    def test_a_lengthened_training_keeps_its_best_weights_from_smaller_resolutions(self, tmp_path, monkeypatch):
+        accuracies = iter([0.1, 0.9, 0.95, 0.8, 0.7])
+        monkeypatch.setattr(loop._Keeper, "_validate", lambda keeper: (1.0, next(accuracies)))
+        self.training(tmp_path, 2, stages=((24, 0.6),)).run()
+        before = checkpoints.load_best(tmp_path)
+
+        history = self.training(tmp_path, 5, stages=((24, 0.6),)).run(resume=True)
+
+        assert [record.size for record in history] == [24, 32, 24, 32, 32]
+        assert [record.kept for record in history] == [True, True, False, False, False]
+        assert all(map(np.array_equal, checkpoints.load_best(tmp_path), before))
+
     def test_training_learns(self, tmp_path):
         history = self.training(tmp_path, 12, learning_rate=5e-3).run()
 

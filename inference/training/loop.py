@@ -255,9 +255,9 @@ class _Keeper(keras.callbacks.Callback):
             val_accuracy=val_accuracy,
             seconds=time.monotonic() - self._began,
         )
-        # Weights of another resolution do not compete: the network is served at the last stage's.
-        rivals = [past.val_accuracy for past in state.history if past.size == self._size]
-        record.kept = not rivals or val_accuracy > max(rivals)
+        # The larger resolution wins, whatever the accuracy: the network is served at the last stage's. A training that
+        # is lengthened may come back to a smaller one.
+        record.kept = all((self._size, val_accuracy) > (past.size, past.val_accuracy) for past in state.history)
         state.history.append(record)
         if record.kept:
             checkpoints.save_best(self._training.folder, self._network.get_weights())
