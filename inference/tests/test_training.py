@@ -100,6 +100,23 @@ class TestLoop:
         assert [record.kept for record in history] == [True, True, False, False, False]
         assert all(map(np.array_equal, checkpoints.load_best(tmp_path), before))
 
+    def test_a_resumed_training_comes_to_the_same_weights_as_one_that_went_on(self, tmp_path):
+        for name in ("whole", "parts"):
+            (tmp_path / name).mkdir()
+        network = dataclasses.replace(tiny.NETWORK, build=tiny.build_with_dropout)
+        whole, begun, rest = (
+            dataclasses.replace(self.training(tmp_path / name, epochs), network=network)
+            for name, epochs in (("whole", 3), ("parts", 2), ("parts", 3))
+        )
+
+        whole.run()
+        begun.run()
+        rest.run(resume=True)
+
+        pairs = zip(checkpoints.load(whole.folder).weights, checkpoints.load(rest.folder).weights, strict=True)
+        for expected, found in pairs:
+            np.testing.assert_allclose(found, expected, atol=1e-5)
+
     def test_training_learns(self, tmp_path):
         history = self.training(tmp_path, 12, learning_rate=5e-3).run()
 

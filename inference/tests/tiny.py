@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -35,6 +35,17 @@ def build(classes: int, *, size: int = 32, initializer: str = "he_uniform", norm
     x = layers.GlobalMaxPooling2D(name="pool2")(x)
     outputs = layers.Dense(classes, activation="softmax", dtype="float32", name="dense")(x)
     return keras.Model(inputs, outputs, name="tiny")
+
+
+def build_with_dropout(classes: int, **how: Any) -> keras.Model:
+    """`build` with a dropout before its dense layer, as the real networks have one."""
+    import keras
+    from keras import layers
+
+    model = build(classes, **how)
+    dense = model.layers[-1]
+    outputs = dense(layers.Dropout(0.5, name="dropout")(dense.input))
+    return keras.Model(model.inputs, outputs, name="tiny")
 
 
 NETWORK = NetworkDefinition(

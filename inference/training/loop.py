@@ -142,7 +142,8 @@ class Training:
                 variable.assign(value)
         keeper = _Keeper(self, model, size, state)
         for epoch in range(start, stop):
-            # One fit an epoch: its batches are then known from seed and epoch alone, also after a resume.
+            # One fit an epoch: batches and dropout are then known from seed and epoch alone, also after a resume.
+            _seed_layers(model, self.seed, epoch)
             model.fit(
                 _TrainBatches(self, images, epoch),
                 initial_epoch=epoch,
@@ -162,6 +163,19 @@ class Training:
     def steps_per_epoch(self) -> int:
         """Steps of one epoch; the last, shorter batch of an epoch counts."""
         return -(-(self.recipe.epoch_images or len(self.train)) // self.recipe.batch_size)
+
+
+def _seed_layers(model: keras.Model, seed: int, epoch: int) -> None:
+    """Let dropout and the like draw what belongs to a seed and an epoch, counted from 0, whatever was drawn before.
+
+    The state of these draws is among a model's variables, but not its weights, so no checkpoint has it.
+    """
+    weights = {id(variable) for variable in model.weights}
+    states = [variable for variable in model.variables if id(variable) not in weights]
+    drawn = np.random.SeedSequence([seed, epoch]).generate_state(2 * len(states)).reshape(-1, 2)
+    drawn //= 2  # fits the integers of every backend, signed ones of 32 bits too
+    for state, value in zip(states, drawn, strict=True):
+        state.assign(value.astype(state.dtype))
 
 
 class _TrainBatches(keras.utils.PyDataset):
