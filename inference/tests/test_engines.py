@@ -11,6 +11,7 @@ import pytest
 from cases.phantoms import phantom_pixels
 from inference import engines, preprocessing, registry
 from inference.engines import EngineError, get_engine
+from inference.engines.export import probes
 from inference.engines.openvino import OpenVINOEngine, compare
 from inference.engines.tensorflow import TensorFlowEngine
 from inference.networks import NETWORKS
@@ -96,6 +97,18 @@ def test_eight_bit_integers_come_close(made, tmp_path):
     assert model.precision == "int8"
     found = model.tail.logits(model.run(batch))
     assert 0 < np.abs(found - expected).max() < 0.1 * np.abs(expected).max()
+
+
+def test_ranges_are_not_taken_from_the_probes_of_the_comparison(small, converted, monkeypatch):
+    from inference.engines import openvino
+
+    given = []
+    monkeypatch.setattr(openvino, "quantised", lambda core, graph, pictures: given.extend(pictures) or graph)
+
+    OpenVINOEngine(converted, ("int8",)).load(*small)
+
+    assert given
+    assert not any(np.array_equal(picture, probe) for picture in given for probe in probes(small[0]))
 
 
 def test_eight_bit_integers_are_a_choice(small, cache):
