@@ -4,6 +4,7 @@ import dataclasses
 import io
 import json
 import math
+import re
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from django.core.management import CommandError, call_command
 from PIL import Image
 
 from inference import registry
+from inference.management.commands.train import Command
 from inference.networks import NETWORKS
 from inference.tests import pictures, tiny
 from inference.training import checkpoints, loop, publish
@@ -419,6 +421,32 @@ class TestCommand:
             self.train(tmp_path, "--epochs", "2")
         with pytest.raises(CommandError, match="another recipe"):
             self.train(tmp_path, "--epochs", "3", "--resume", "--recipe", "progressive")
+
+    def test_is_not_resumed_where_validation_images_may_have_been_trained_on(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(Command, "_train", lambda *what: None)
+        data = pictures.write_folder(tmp_path / "data", tiny.LABELS, 4, side=40)
+        (tmp_path / "table.csv").write_text("path,source,site\n")
+        (tmp_path / "weights.h5").write_bytes(b"some")
+        table = ["--table", str(tmp_path / "table.csv")]
+        begun = ["--seed", "7", *table, "--init", str(tmp_path / "weights.h5")]
+        self.train(tmp_path, *begun)
+        self.train(tmp_path, *begun, "--resume")
+
+        for arguments, sentence in (
+            ([*table, "--init", str(tmp_path / "weights.h5")], "has another seed."),
+            ([*begun, "--val-fraction", "0.5"], "has another share for validation."),
+            ([*begun, "--balance-by", "site"], "has another column to balance by."),
+            (begun[:4], "has another source of initial weights."),
+        ):
+            with pytest.raises(CommandError, match=re.escape(sentence)):
+                self.train(tmp_path, *arguments, "--resume")
+        (tmp_path / "weights.h5").write_bytes(b"others")
+        with pytest.raises(CommandError, match="another source of initial weights"):
+            self.train(tmp_path, *begun, "--resume")
+        (tmp_path / "weights.h5").write_bytes(b"some")
+        (data / "Normal" / "normal-0.png").unlink()
+        with pytest.raises(CommandError, match="another set of images"):
+            self.train(tmp_path, *begun, "--resume")
 
     @pytest.mark.parametrize(
         ("arguments", "sentence"),

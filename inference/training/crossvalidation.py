@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,7 +18,7 @@ from inference.training.loop import Training, predict
 from inference.training.metrics import evaluation
 from inference.training.progress import Stream, TrainingScreen
 from inference.training.recipes import Recipe
-from inference.training.runfile import claim
+from inference.training.runfile import claim, image_set
 
 VALIDATION_PARTS = 10
 """Of the images outside the tested fold one part in so many chooses the epoch. The tested fold must not: its figures
@@ -45,9 +43,6 @@ class CrossValidation:
 
     def claim(self, files: LabelledFiles, groups: Sequence[str] | None, *, resume: bool) -> None:
         """Make the folder, or check that it holds this very cross-validation; DataError otherwise."""
-        root = os.path.commonpath(files.paths)
-        names = [os.path.relpath(path, root) for path in files.paths]
-        identity = "\n".join([*names, *(groups or ())])
         about = {
             "network": self.network.name,
             "labels": files.labels,
@@ -55,7 +50,7 @@ class CrossValidation:
             "seed": self.seed,
             "number of epochs": self.epochs,
             "number of folds": self.folds,
-            "set of images": hashlib.sha256(identity.encode()).hexdigest(),
+            "set of images": image_set(files.paths, groups or ()),
         }
         claim(self.folder, about, resume=resume)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,8 +141,12 @@ def read_images(files: LabelledFiles, reader: Reader, groups: Mapping[Path, str]
     """
     with ThreadPoolExecutor(max_workers=2) as pool:
         images = list(pool.map(lambda path: preprocessing.squash(reader(path)), files.paths))
-    members = tuple(groups.get(path.resolve(), "unknown") for path in files.paths) if groups else ()
-    return LabelledImages(files.labels, np.stack(images), files.targets, members)
+    return LabelledImages(files.labels, np.stack(images), files.targets, groups_of(files.paths, groups))
+
+
+def groups_of(paths: Iterable[Path], groups: Mapping[Path, str] | None) -> tuple[str, ...]:
+    """The group of each file by its resolved path, "unknown" where it has none; empty without any groups."""
+    return tuple(groups.get(path.resolve(), "unknown") for path in paths) if groups else ()
 
 
 def draw(data: LabelledImages, count: int, balance: float | None, rng: np.random.Generator) -> np.ndarray:

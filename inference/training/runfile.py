@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,18 @@ _RUN_FILE = "run.json"
 def holds_run(folder: Path) -> bool:
     """Whether a training was begun in this folder."""
     return (folder / _RUN_FILE).is_file()
+
+
+def image_set(paths: Sequence[Path], groups: Sequence[str] = ()) -> str:
+    """SHA-256 over the names of images, relative to the folder that all are in, and over the group of each.
+
+    Args:
+        paths: The images, in an order that does not depend on chance.
+        groups: One for each image, or none where nothing groups them.
+    """
+    root = os.path.commonpath(paths)
+    names = [os.path.relpath(path, root) for path in paths]
+    return hashlib.sha256("\n".join([*names, *groups]).encode()).hexdigest()
 
 
 def claim(folder: Path, about: dict[str, Any], *, resume: bool) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from inference.training.data import (
     LabelledImages,
     class_names,
     find_files,
+    groups_of,
     split_off,
 )
 from inference.training.evaluation import groups_from_csv
@@ -25,7 +28,7 @@ from inference.training.progress import TrainingScreen
 from inference.training.provenance import provenance, write_evidence
 from inference.training.reading import read_labelled
 from inference.training.recipes import RECIPES, Recipe
-from inference.training.runfile import claim
+from inference.training.runfile import claim, image_set
 from portal.errors import DomainError
 
 
@@ -85,12 +88,10 @@ class Command(BaseCommand):
             labels = _labels(options)
             recipe = _recipe(options)
             recipe.check_sizes(network)
-            about = {"network": network.name, "labels": labels, "recipe": dataclasses.asdict(recipe)}
-            if options["size"]:
-                about["size"] = options["size"]
-            claim(folder, about, resume=options["resume"])
             groups = groups_from_csv(options["table"], options["balance_by"]) if options["table"] else None
-            train, val = (read_labelled(files, self.stderr, groups) for files in find_splits(options, labels))
+            splits = find_splits(options, labels)
+            claim(folder, _identity(network, recipe, splits, groups, options), resume=options["resume"])
+            train, val = (read_labelled(files, self.stderr, groups) for files in splits)
             self._train(network, recipe, train, val, folder, options)
         except (DataError, DomainError) as error:
             raise CommandError(str(error)) from error
@@ -164,6 +165,36 @@ def find_splits(options: dict[str, Any], labels: tuple[str, ...]) -> tuple[Label
     if not 0 < options["val_fraction"] < 1:
         raise DataError("--val-fraction must lie between 0 and 1.")
     return split_off(find_files(data, labels), options["val_fraction"], options["seed"])
+
+
+def _identity(
+    network: NetworkDefinition,
+    recipe: Recipe,
+    splits: tuple[LabelledFiles, LabelledFiles],
+    groups: Mapping[Path, str] | None,
+    options: dict[str, Any],
+) -> dict[str, Any]:
+    """What may not change when a training is resumed: no image that it is validated on may have been trained on."""
+    paths = sorted(path for files in splits for path in files.paths)  # seed and share say which are for validation
+    about = {
+        "network": network.name,
+        "labels": splits[0].labels,
+        "recipe": dataclasses.asdict(recipe),
+        "seed": options["seed"],
+        "share for validation": None if (options["data"] / "train").is_dir() else options["val_fraction"],
+        "set of images": image_set(paths, groups_of(paths, groups)),
+        "column to balance by": options["balance_by"] if options["table"] else None,
+        "source of initial weights": _digest(options["init"]),
+    }
+    return about | ({"size": options["size"]} if options["size"] else {})
+
+
+def _digest(source: str | None) -> str | None:
+    """SHA-256 of the file to start from; what is no file, such as imagenet, stands for itself."""
+    if source is None or not Path(source).is_file():
+        return source
+    with Path(source).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _recipe(options: dict[str, Any]) -> Recipe:
