@@ -111,6 +111,23 @@ def test_ranges_are_not_taken_from_the_probes_of_the_comparison(small, converted
     assert not any(np.array_equal(picture, probe) for picture in given for probe in probes(small[0]))
 
 
+def test_a_compiled_network_with_changed_bytes_is_compiled_anew(small, converted, caplog):
+    spec, arrays = small
+    batch = np.random.default_rng(0).normal(size=(2, *spec.input_shape)).astype(np.float32)
+    model = OpenVINOEngine(converted).load(spec, arrays)
+    expected = model.tail.logits(model.run(batch))
+    (blob,) = converted.glob("*/compiled/*.blob")
+    content = bytearray(blob.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 200_000 : 2] = bytes(byte ^ 64 for byte in content[middle : middle + 200_000 : 2])
+    blob.write_bytes(content)
+
+    model = OpenVINOEngine(converted).load(spec, arrays)
+
+    assert "the compiled network in the cache was damaged" in caplog.text
+    np.testing.assert_array_equal(model.tail.logits(model.run(batch)), expected)
+
+
 def test_eight_bit_integers_are_a_choice(small, cache):
     assert OpenVINOEngine(cache).load(*small).precision != "int8"
 
@@ -169,7 +186,7 @@ def test_a_precision_that_is_too_far_off_is_passed_over_and_one_comparison_serve
     comparisons = []
 
     def found_wanting(logits, reference, tolerance, temperature):
-        comparisons.append(tolerance)
+        comparisons.append((tolerance, len(logits)))
         return openvino.Equivalence(1.0, 0, False) if tolerance == 0.005 else compare(logits, reference, 1.0, 1.0)
 
     monkeypatch.setattr(openvino, "compare", found_wanting)
@@ -178,7 +195,7 @@ def test_a_precision_that_is_too_far_off_is_passed_over_and_one_comparison_serve
     for _ in range(2):
         OpenVINOEngine(converted, ("bf16", "f32")).load(spec, arrays)
 
-    assert comparisons == [0.005, 1e-4]
+    assert comparisons == [(0.005, 16), (1e-4, 16), (1e-4, 4), (1e-4, 4)]  # whole ones once, a few probes each time
     assert "covidnet8-1 is not run in bf16" in caplog.text
     assert "OpenVINO in f32" in caplog.text
 
