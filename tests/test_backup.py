@@ -257,6 +257,21 @@ def test_a_database_is_replaced_where_that_is_said(backed_up, folder):
     assert database.row_counts()["audit_auditevent"] == AuditEvent.objects.count()
 
 
+def test_rows_are_counted_however_long_that_takes(backed_up, folder, monkeypatch):
+    count = database.row_counts
+
+    def count_slowly():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_sleep(2)")
+        return count()
+
+    monkeypatch.setattr(database, "row_counts", count_slowly)
+    with connection.cursor() as cursor:
+        cursor.execute("SET statement_timeout = '1s'")
+
+    assert "Restored" in bring_back(folder, "--overwrite")
+
+
 def test_a_database_that_could_not_be_replaced_is_what_it_was(backed_up, folder):
     RadiographFactory()
     rows = database.row_counts()

@@ -7,6 +7,7 @@ import re
 import signal
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -68,6 +69,21 @@ def test_djangos_deployment_check_finds_nothing(production: dict[str, str]) -> N
     result = manage("check", "--deploy", "--fail-level", "WARNING", env=production)
     assert result.returncode == 0, result.stderr
     assert "no issues" in result.stdout
+
+
+def test_a_statement_of_a_page_has_a_time_limit_and_one_of_a_migration_has_none(
+    production: dict[str, str], tmp_path: Path
+) -> None:
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\ntest "$2" != migrate || exec {sys.executable} -c "$TELL"\n')
+    python.chmod(0o755)
+    tell = """import django; django.setup(); from django.db import connection; cursor = connection.cursor()
+cursor.execute("SHOW statement_timeout"); print(*cursor.fetchone())"""
+
+    page = run([sys.executable, "-c", tell], production)
+    migration = run([ENTRY_POINT, "migrate"], {**production, "TELL": tell, "PATH": f"{tmp_path}:{production['PATH']}"})
+
+    assert (page.stdout, migration.stdout) == ("15s\n", "0\n"), page.stderr + migration.stderr
 
 
 # Processes ------------------------------------------------------------------------------------------------------------

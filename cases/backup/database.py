@@ -35,6 +35,13 @@ def one_moment() -> Iterator[Callable[[Path], None]]:
         yield partial(_pg_dump, snapshot)
 
 
+def lift_time_limit() -> None:
+    """For the rest of this connection: to count or index millions of rows takes longer than any page may."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SET statement_timeout = 0")
+
+
 def row_counts() -> dict[str, int]:
     """Number of rows of every table."""
     counts = {}

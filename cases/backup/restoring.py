@@ -50,6 +50,7 @@ def restore_backup(path: Path, name: str | None = None, *, overwrite: bool = Fal
     folder, storage = BackupFolder(path), image_storage()
     backup = folder.find(name)
     manifest, wanted = backup.manifest(), Inventory(backup.files())
+    database.lift_time_limit()
     _check_fit(manifest)
     if not overwrite:
         _check_target_is_empty(storage, wanted)

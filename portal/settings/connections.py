@@ -8,7 +8,7 @@ SHORT_STATEMENTS = "-c max_parallel_workers_per_gather=0 -c jit=off"
 """A page asks for a few rows: starting a second process or a compiler for them costs more than reading them."""
 
 _SECONDS_TO_CONNECT = 3
-_TIMEOUTS = "-c statement_timeout=15000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=30000"
+_TIMEOUTS = "-c lock_timeout=5000 -c idle_in_transaction_session_timeout=30000"
 _BROKER_SECONDS = 2
 
 
@@ -18,13 +18,14 @@ def database() -> dict:
     What the address itself asks for, such as ``?sslmode=verify-full``, is kept.
     """
     address = env.db("DATABASE_URL")
+    milliseconds = 1000 * env.int("DATABASE_STATEMENT_SECONDS", default=15)
     return address | {
         "CONN_MAX_AGE": env.int("DATABASE_CONN_MAX_AGE", default=60),
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": address.get("OPTIONS", {})
         | {
             "connect_timeout": _SECONDS_TO_CONNECT,
-            "options": f"{SHORT_STATEMENTS} {_TIMEOUTS}",
+            "options": f"{SHORT_STATEMENTS} {_TIMEOUTS} -c statement_timeout={milliseconds}",
             # A server that vanished with its machine sends no goodbye.
             "keepalives_idle": 10,
             "keepalives_interval": 5,
