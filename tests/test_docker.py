@@ -102,6 +102,11 @@ def test_a_lasting_service_is_started_again(name: str) -> None:
     assert SERVICES[name]["restart"] == "unless-stopped"
 
 
+def test_postgresql_is_not_called_ready_by_the_server_that_sets_it_up() -> None:
+    check = SERVICES["postgres"]["healthcheck"]["test"]
+    assert check[check.index("--host") + 1] == "127.0.0.1"
+
+
 def test_the_gpu_worker_waits_for_its_profile_and_asks_for_a_gpu() -> None:
     service = SERVICES["worker-gpu"]
     assert service["profiles"] == ["gpu"]
