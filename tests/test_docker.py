@@ -107,6 +107,10 @@ def test_postgresql_is_not_called_ready_by_the_server_that_sets_it_up() -> None:
     assert check[check.index("--host") + 1] == "127.0.0.1"
 
 
+def test_postgresql_logs_neither_the_statement_nor_the_values_of_an_error() -> None:
+    assert {"log_min_error_statement=panic", "log_error_verbosity=terse"} <= set(SERVICES["postgres"]["command"])
+
+
 def test_the_gpu_worker_waits_for_its_profile_and_asks_for_a_gpu() -> None:
     service = SERVICES["worker-gpu"]
     assert service["profiles"] == ["gpu"]
