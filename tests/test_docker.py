@@ -97,6 +97,11 @@ def test_a_service_is_confined(name: str) -> None:
     assert "no-new-privileges:true" in service["security_opt"]
 
 
+@pytest.mark.parametrize("name", SERVICES)
+def test_the_log_of_a_service_does_not_grow_without_end(name: str) -> None:
+    assert SERVICES[name]["logging"] == {"driver": "local"}
+
+
 @pytest.mark.parametrize("name", sorted(set(SERVICES) - PASSING_SERVICES))
 def test_a_lasting_service_is_started_again(name: str) -> None:
     assert SERVICES[name]["restart"] == "unless-stopped"
