@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import uuid
@@ -10,11 +12,12 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from io import StringIO
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from django.core.files.base import ContentFile
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 from django.urls import reverse
 
@@ -30,7 +33,7 @@ from inference.tests.factories import succeeded_run
 from portal.accounts.models import Facility
 from portal.audit.models import AuditEvent, Event
 from tests.conftest import execute
-from tests.processes import ROOT
+from tests.processes import ROOT, running, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -275,16 +278,77 @@ def test_rows_are_counted_however_long_that_takes(backed_up, folder, monkeypatch
 def test_a_database_that_could_not_be_replaced_is_what_it_was(backed_up, folder):
     RadiographFactory()
     rows = database.row_counts()
-    dump = backed_up / "database.dump"
-    dump.write_bytes(dump.read_bytes()[:-200])
-    manifest = backed_up / "manifest.json"
-    said = json.loads(manifest.read_text())
-    said["hashes"]["database.dump"] = subprocess.check_output(["sha256sum", dump], text=True).split()[0]
-    manifest.write_text(json.dumps(said))
+    cut_short(backed_up)
 
     assert "pg_restore failed" in refusal_to_bring_back(folder, "--overwrite")
 
     assert database.row_counts() == rows
+
+
+@pytest.fixture
+def restore_halts(transactional_db) -> Iterator[Callable[[], None]]:
+    """Restoring stops before the first new table, until the block's function is called."""
+    execute_here = connection.cursor().execute
+    execute_here("CREATE SCHEMA halting")
+    execute_here(
+        "CREATE FUNCTION halting.wait() RETURNS event_trigger LANGUAGE plpgsql AS "
+        "'BEGIN PERFORM pg_advisory_xact_lock(20261126); END'"
+    )
+    execute_here(
+        "CREATE EVENT TRIGGER halting ON ddl_command_start WHEN TAG IN ('CREATE TABLE') EXECUTE FUNCTION halting.wait()"
+    )
+    execute_here("SELECT pg_advisory_lock(20261126)")
+
+    def go_on() -> None:
+        execute_here("SELECT pg_advisory_unlock(20261126)")
+
+    yield go_on
+    execute_here("DROP EVENT TRIGGER halting")
+    execute_here("DROP SCHEMA halting CASCADE")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_a_database_whose_replacement_was_killed_is_what_it_was_and_stays_so(backed_up, folder, restore_halts, number):
+    RadiographFactory()
+    rows = database.row_counts()
+    address = urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{connection.settings_dict['NAME']}").geturl()
+    command = [sys.executable, "manage.py", "restore", folder, "--overwrite"]
+
+    with running(command, ROOT, {**os.environ, "DATABASE_URL": address}) as restore:
+        wait_until(lambda: sessions_of_psql("wait_event_type = 'Lock'"), "psql waits for the first table")
+        restore.signal(number)
+        assert restore.wait() == (-number if number == signal.SIGKILL else 128 + number)
+    restore_halts()
+    wait_until(lambda: not sessions_of_psql("true"), "psql has ended")
+    assert database.row_counts() == rows
+    cut_short(backed_up)
+    assert "pg_restore failed" in refusal_to_bring_back(folder, "--overwrite")
+
+    assert database.row_counts() == rows
+
+
+def sessions_of_psql(condition: str) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity "  # noqa: S608 - the test's own
+            f"WHERE datname = current_database() AND application_name = 'psql' AND {condition}"
+        )
+        return cursor.fetchone()[0]
+
+
+def cut_short(backup: Path) -> None:
+    """Damages the dump so that only pg_restore can tell."""
+    dump, manifest = backup / "database.dump", backup / "manifest.json"
+    dump.write_bytes(dump.read_bytes()[:-200])
+    said = json.loads(manifest.read_text())
+    said["hashes"]["database.dump"] = subprocess.check_output(["sha256sum", dump], text=True).split()[0]
+    manifest.write_text(json.dumps(said))
+
+
+def test_a_database_that_is_still_in_use_is_not_waited_for(backed_up, folder):
+    with transaction.atomic():
+        Patient.objects.get()
+        assert "lock timeout" in refusal_to_bring_back(folder, "--overwrite")
 
 
 EMBEDDED = """

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
+from typing import IO, Any, cast
 
 from django.db import connection, transaction
 
 from cases.backup.errors import BackupError
 
-_ASIDE = "before_restore"
 _NO_TIME_LIMITS = ("statement_timeout", "idle_in_transaction_session_timeout")
 
 
@@ -63,72 +64,84 @@ def restore(dump: Path) -> None:
         BackupError: It cannot be read into this database.
     """
     if connection.vendor == "postgresql":
-        with _set_aside():
-            _run("pg_restore", "--exit-on-error", "--single-transaction", "--no-owner", "--no-privileges",
-                 f"--dbname={connection.settings_dict['NAME']}", dump)  # fmt: skip
+        _pg_restore(dump)
     else:
         connection.close()
         with closing(sqlite3.connect(dump)) as source, closing(sqlite3.connect(_sqlite_path())) as target:
             source.backup(target)
 
 
-@contextmanager
-def _set_aside() -> Iterator[None]:
-    """An empty schema for the block; what was there goes only once the block has ended well.
+def _pg_restore(dump: Path) -> None:
+    """Drops what is there and reads ``dump`` in one transaction, which ends well only by the COMMIT sent from here.
 
-    Extensions are of the whole database, and the dump expects them in the schema that it fills.
+    So whatever is killed meanwhile, this process, one of PostgreSQL's programs or the server: the database is what it
+    was, and nothing needs to be kept beside it.
     """
-    extensions = _extensions()
-    _execute(
-        f"DROP SCHEMA IF EXISTS {_ASIDE} CASCADE",
-        f"ALTER SCHEMA public RENAME TO {_ASIDE}",
-        "CREATE SCHEMA public",
-        *(f'ALTER EXTENSION "{name}" SET SCHEMA public' for name in extensions),
-    )
-    try:
-        yield
-    except BaseException:
-        _execute(
-            *(f'ALTER EXTENSION "{name}" SET SCHEMA {_ASIDE}' for name in extensions),
-            "DROP SCHEMA public CASCADE",
-            f"ALTER SCHEMA {_ASIDE} RENAME TO public",
+    options = ("--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--set=VERBOSITY=terse")
+    with _started("psql", *options, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as psql:
+        try:
+            _write_transaction(cast("IO[str]", psql.stdin), dump)
+        except BrokenPipeError as error:  # psql ended first, and says why
+            raise _failure("psql", psql) from error
+        if psql.wait():
+            raise _failure("psql", psql)
+
+
+def _write_transaction(script: IO[str], dump: Path) -> None:
+    with script:
+        # A process of the portal that still runs is a reason to stop, not to wait for ever; pg_restore lifts the limit.
+        script.writelines(["BEGIN;\n", "SET lock_timeout = '5s';\n", "SET client_min_messages = warning;\n", *_drops()])
+        script.flush()
+        with _started("pg_restore", "--no-owner", "--no-privileges", "--file=-", dump, stdout=script) as reading:
+            status = reading.wait()
+            if status == -signal.SIGPIPE:
+                raise BrokenPipeError
+            if status:
+                raise _failure("pg_restore", reading)
+        script.write("COMMIT;\n")
+
+
+def _drops() -> list[str]:
+    """Statements that drop the portal's tables, with all that hangs on them, and functions; extensions stay."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT format(E'DROP TABLE public.%I CASCADE;\\n', relname) FROM pg_class
+            WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
+              AND ('pg_class'::regclass, oid) NOT IN (SELECT classid, objid FROM pg_depend WHERE deptype = 'e')
+            UNION ALL
+            SELECT format(E'DROP ROUTINE %s CASCADE;\\n', oid::regprocedure) FROM pg_proc
+            WHERE pronamespace = 'public'::regnamespace
+              AND ('pg_proc'::regclass, oid) NOT IN (SELECT classid, objid FROM pg_depend WHERE deptype = 'e')
+            """
         )
-        raise
-    _execute(f"DROP SCHEMA {_ASIDE} CASCADE")
-
-
-def _extensions() -> list[str]:
-    """Those that stand in the portal's schema."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT extname FROM pg_extension WHERE extnamespace = 'public'::regnamespace")
-        return [name for (name,) in cursor.fetchall()]
-
-
-@transaction.atomic
-def _execute(*statements: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL statement_timeout = 0")
-        for statement in statements:
-            cursor.execute(statement)
+        return [statement for (statement,) in cursor.fetchall()]
 
 
 def _pg_dump(snapshot: str, path: Path) -> None:
-    _run("pg_dump", "--format=custom", "--no-owner", "--no-privileges", f"--snapshot={snapshot}", f"--file={path}")
+    options = ("--format=custom", "--no-owner", "--no-privileges", f"--snapshot={snapshot}", f"--file={path}")
+    with _started("pg_dump", *options) as writing:
+        if writing.wait():
+            raise _failure("pg_dump", writing)
 
 
-def _run(name: str, *arguments: str | Path) -> None:
-    """One of PostgreSQL's programs on the portal's database; its last line says what went wrong."""
-    done = subprocess.run(
-        [_program(name), *arguments],
-        env={**os.environ, **_address()},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        said = (done.stderr.strip() or f"it ended with status {done.returncode}").splitlines()[-1]
-        raise BackupError(f"{name} failed: {said}")
+@contextmanager
+def _started(name: str, *arguments: str | Path, **streams: Any) -> Iterator[subprocess.Popen[str]]:
+    """One of PostgreSQL's programs on the portal's database; it does not outlive the block."""
+    streams = {"stdin": subprocess.DEVNULL, "stderr": subprocess.PIPE, **streams}
+    with subprocess.Popen(
+        [_program(name), *arguments], env={**os.environ, **_address()}, text=True, **streams
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def _failure(name: str, process: subprocess.Popen[str]) -> BackupError:
+    """Its last line says what went wrong."""
+    said = cast("IO[str]", process.stderr).read().strip() or f"it ended with status {process.wait()}"
+    return BackupError(f"{name} failed: {said.splitlines()[-1]}")
 
 
 def _program(name: str) -> str:

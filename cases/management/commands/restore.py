@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import signal
+import sys
 from pathlib import Path
 
 from django.core.management.base import BaseCommand, CommandError
@@ -12,6 +14,11 @@ from portal.errors import DomainError
 
 class Command(BaseCommand):
     help = "Brings a backup back into an empty database and storage, and compares every row count and hash."
+
+    def run_from_argv(self, argv):
+        for number in (signal.SIGTERM, signal.SIGHUP):  # PostgreSQL's programs end with this one
+            signal.signal(number, lambda number, _: sys.exit(128 + number))
+        super().run_from_argv(argv)
 
     def add_arguments(self, parser):
         parser.add_argument("folder", type=Path)
