@@ -18,9 +18,12 @@ from django.conf import settings
 from tests.processes import ENTRY_POINT, HOST, ROOT, free_port, manage, run, running
 
 
-def execute(sql: str) -> None:
-    """Run a statement on the private server, outside any transaction."""
-    with closing(psycopg2.connect(os.environ["DATABASE_URL"])) as connection:
+def execute(sql: str, *, database: str | None = None) -> None:
+    """Run a statement on the private server, in its own database unless another is named, outside any transaction."""
+    address = urlsplit(os.environ["DATABASE_URL"])
+    if database is not None:
+        address = address._replace(path=f"/{database}")
+    with closing(psycopg2.connect(address.geturl())) as connection:
         connection.autocommit = True
         connection.cursor().execute(sql)
 

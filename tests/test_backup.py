@@ -59,6 +59,24 @@ def use_new_database(transactional_db) -> Iterator[Callable[[], None]]:
 
 
 @pytest.fixture
+def use_database_of_an_owner(use_new_database) -> Iterator[Callable[[], str]]:
+    """Makes a new database the portal's, and a role that owns it and may do nothing else; gives the database's name."""
+    known = connection.settings_dict
+    own = {name: known[name] for name in ("USER", "PASSWORD")}
+
+    def use() -> str:
+        use_new_database()
+        role = f"owner_{uuid.uuid4().hex}"
+        execute(f"CREATE ROLE {role} LOGIN NOSUPERUSER PASSWORD 'owner'")
+        execute(f"ALTER DATABASE {known['NAME']} OWNER TO {role}")
+        known.update(USER=role, PASSWORD="owner")
+        return known["NAME"]
+
+    yield use
+    known.update(own)
+
+
+@pytest.fixture
 def run_of_a_case(use_folder, radiologist) -> Run:
     use_folder()
     return succeeded_run(radiograph=RadiographFactory(case__patient__facility=radiologist.facility))
@@ -273,6 +291,32 @@ def test_rows_are_counted_however_long_that_takes(backed_up, folder, monkeypatch
         cursor.execute("SET statement_timeout = '1s'")
 
     assert "Restored" in bring_back(folder, "--overwrite")
+
+
+@pytest.mark.parametrize("who", ["administrator", "owner"])
+def test_the_drill_by_a_role_that_owns_the_database_and_no_more(
+    run_of_a_case, folder, use_database_of_an_owner, use_folder, who
+):
+    back_up(folder)
+    name = use_database_of_an_owner()
+    use_folder()
+    if who == "administrator":
+        execute("CREATE EXTENSION pg_trgm", database=name)
+
+    assert "Restored" in bring_back(folder)
+    RadiographFactory()
+    assert "Restored" in bring_back(folder, "--overwrite")
+
+    assert Patient.objects.count() == 1
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT rolname FROM pg_extension JOIN pg_roles ON extowner = pg_roles.oid "
+            "WHERE extname = 'pg_trgm' AND extnamespace = 'public'::regnamespace"
+        )
+        (made_by,) = cursor.fetchone()
+        assert (made_by == connection.settings_dict["USER"]) == (who == "owner")
+        with pytest.raises(Exception, match="append-only"):
+            cursor.execute("DELETE FROM audit_auditevent")
 
 
 def test_a_database_that_could_not_be_replaced_is_what_it_was(backed_up, folder):

@@ -92,7 +92,9 @@ def _write_transaction(script: IO[str], dump: Path) -> None:
         # A process of the portal that still runs is a reason to stop, not to wait for ever; pg_restore lifts the limit.
         script.writelines(["BEGIN;\n", "SET lock_timeout = '5s';\n", "SET client_min_messages = warning;\n", *_drops()])
         script.flush()
-        with _started("pg_restore", "--no-owner", "--no-privileges", "--file=-", dump, stdout=script) as reading:
+        with _started(
+            "pg_restore", "--no-owner", "--no-privileges", "--no-comments", "--file=-", dump, stdout=script
+        ) as reading:
             status = reading.wait()
             if status == -signal.SIGPIPE:
                 raise BrokenPipeError
