@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import re
+import subprocess
+import uuid
+from contextlib import closing
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import jsonschema
+import psycopg2
 import pytest
 import yaml
 from django.conf import settings
+
+from cases.backup.database import program
+from tests.conftest import execute
 
 ROOT = Path(settings.BASE_DIR)
 DOCKER = ROOT / "docker"
@@ -89,7 +98,7 @@ def test_a_portal_service_builds_a_stage_and_runs_a_command_of_the_entry_point(n
     assert re.search(rf"^{command}\)$", (DOCKER / "entrypoint.sh").read_text(), re.MULTILINE)
 
 
-@pytest.mark.parametrize("name", [*PORTAL_SERVICES, "nginx", "redis"])
+@pytest.mark.parametrize("name", SERVICES)
 def test_a_service_is_confined(name: str) -> None:
     service = SERVICES[name]
     assert service["read_only"]
@@ -110,6 +119,30 @@ def test_a_lasting_service_is_started_again(name: str) -> None:
 def test_postgresql_is_not_called_ready_by_the_server_that_sets_it_up() -> None:
     check = SERVICES["postgres"]["healthcheck"]["test"]
     assert check[check.index("--host") + 1] == "127.0.0.1"
+
+
+def test_the_portals_role_owns_its_database_and_is_no_superuser() -> None:
+    script, folder = SERVICES["postgres"]["volumes"][1].split(":")[:2]
+    assert Path(folder).parent == Path("/docker-entrypoint-initdb.d")
+    superuser, owner, password = f"superuser_{uuid.uuid4().hex}", f"portal_{uuid.uuid4().hex}", "it's secret"
+    execute(f"CREATE ROLE {superuser} LOGIN SUPERUSER PASSWORD 'temporary'")
+    execute(f"CREATE DATABASE {owner}")
+    server = urlsplit(os.environ["DATABASE_URL"])
+    address = {"PGHOST": server.hostname, "PGPORT": str(server.port), "PGPASSWORD": "temporary"}
+    image = {"POSTGRES_USER": superuser, "POSTGRES_DB": owner, "POSTGRES_PASSWORD": password}
+    path = f"{Path(program('psql')).parent}:{os.environ['PATH']}"
+
+    subprocess.run([DOCKER / script], env={**address, **image, "PATH": path}, check=True)
+
+    known = {"host": server.hostname, "port": server.port}
+    with closing(psycopg2.connect(**known, user=owner, password=password, dbname=owner)) as connection:
+        cursor = connection.cursor()
+        cursor.execute("SELECT rolsuper, rolcreaterole, rolcreatedb FROM pg_roles WHERE rolname = current_user")
+        assert cursor.fetchone() == (False, False, False)
+        cursor.execute("CREATE EXTENSION pg_trgm; CREATE TABLE public.it_may_migrate ()")
+    with pytest.raises(psycopg2.OperationalError, match="password"):
+        psycopg2.connect(**known, user=superuser, password="temporary", dbname=owner)
+    execute(f"DROP DATABASE {owner} WITH (FORCE)")
 
 
 def test_postgresql_logs_neither_the_statement_nor_the_values_of_an_error() -> None:

@@ -132,7 +132,7 @@ def _started(name: str, *arguments: str | Path, **streams: Any) -> Iterator[subp
     """One of PostgreSQL's programs on the portal's database; it does not outlive the block."""
     streams = {"stdin": subprocess.DEVNULL, "stderr": subprocess.PIPE, **streams}
     with subprocess.Popen(
-        [_program(name), *arguments], env={**os.environ, **_address()}, text=True, **streams
+        [program(name), *arguments], env={**os.environ, **_address()}, text=True, **streams
     ) as process:
         try:
             yield process
@@ -146,7 +146,7 @@ def _failure(name: str, process: subprocess.Popen[str]) -> BackupError:
     return BackupError(f"{name} failed: {said.splitlines()[-1]}")
 
 
-def _program(name: str) -> str:
+def program(name: str) -> str:
     """Its path: where Debian keeps PostgreSQL's programs, newest version first, or on PATH.
 
     Debian's /usr/bin/pg_dump is a script that takes the version of a local server, which need not be the portal's.
