@@ -9,6 +9,7 @@ import re
 import ssl
 import subprocess
 from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from http.cookiejar import CookieJar
 from pathlib import Path
 from urllib.parse import urlencode
@@ -17,7 +18,7 @@ from urllib.request import HTTPCookieProcessor, HTTPSHandler, OpenerDirector, Re
 import pytest
 import yaml
 
-from tests.processes import ENTRY_POINT, HOST, ROOT, Answer, ask, free_port, manage, running
+from tests.processes import ENTRY_POINT, HOST, ROOT, Answer, ask, free_port, manage, running, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -76,11 +77,15 @@ def make_certificate(folder: Path) -> None:
     subprocess.run([*command, *names, *files], check=True, capture_output=True)
 
 
-def ask_nginx(port: int, path: str, method: str = "GET", **headers: str) -> Answer:
+def connection_to_nginx(port: int) -> http.client.HTTPSConnection:
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE  # a certificate that the test made itself
-    return ask(http.client.HTTPSConnection(HOST, port, context=context, timeout=60), method, path, headers)
+    return http.client.HTTPSConnection(HOST, port, context=context, timeout=60)
+
+
+def ask_nginx(port: int, path: str, method: str = "GET", **headers: str) -> Answer:
+    return ask(connection_to_nginx(port), method, path, headers)
 
 
 SUBMIT_PHANTOMS = """
@@ -198,6 +203,18 @@ def test_nginx_refuses_a_body_that_is_too_large_by_its_announced_length(
     https_port: int, path: str, length: int, status: int
 ) -> None:
     assert ask_nginx(https_port, path, "POST", **{"Content-Length": str(length)}).status == status
+
+
+def test_an_address_has_ten_uploads_at_once_and_may_read_besides(https_port: int) -> None:
+    with ExitStack() as stack:
+        for _ in range(10):
+            upload = stack.enter_context(closing(connection_to_nginx(https_port)))
+            upload.putrequest("POST", "/api/v1/")
+            upload.putheader("Content-Length", "1000")
+            upload.endheaders(b"a beginning")
+        wait_until(lambda: ask_nginx(https_port, "/api/v1/", "POST").status == 429, "the tenth upload has begun")
+        assert ask_nginx(https_port, "/api/v1/cases/").status == 401
+    wait_until(lambda: ask_nginx(https_port, "/api/v1/", "POST").status != 429, "nginx has noticed that they ended")
 
 
 def test_a_failed_login_counts_against_the_address_that_nginx_saw(
