@@ -116,6 +116,14 @@ def test_a_lasting_service_is_started_again(name: str) -> None:
     assert SERVICES[name]["restart"] == "unless-stopped"
 
 
+@pytest.mark.parametrize("name", ["web", "reaper", "worker"])
+def test_a_service_that_runs_wild_meets_a_bound(name: str) -> None:
+    service = SERVICES[name]
+    assert service["mem_limit"]
+    assert service["pids_limit"]
+    assert all("size=" in folder for folder in service["tmpfs"])
+
+
 def test_postgresql_is_not_called_ready_by_the_server_that_sets_it_up() -> None:
     check = SERVICES["postgres"]["healthcheck"]["test"]
     assert check[check.index("--host") + 1] == "127.0.0.1"
