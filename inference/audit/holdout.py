@@ -27,13 +27,17 @@ from inference.training.runfile import claim, holds_run
 
 @dataclass(frozen=True)
 class Retraining:
-    """How to train again: network, recipe, length, seed and precision; run folders are made in `folder`."""
+    """How to train again: network, recipe, length, seed and precision; run folders are made in `folder`.
+
+    `image_set` says which images, with or without the source, see `inference.training.runfile.image_set`.
+    """
 
     network: NetworkDefinition
     recipe: Recipe
     epochs: int
     seed: int
     folder: Path
+    image_set: str
     precision: str = "auto"
 
 
@@ -69,6 +73,8 @@ def leave_out(
         "labels": train.labels,
         "recipe": asdict(how.recipe),
         "seed": how.seed,
+        "number of epochs": how.epochs,
+        "set of images": how.image_set,
         "source left out": source,
     }
     claim(folder, about, resume=holds_run(folder))

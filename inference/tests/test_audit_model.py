@@ -165,6 +165,16 @@ class TestLeaveOneSourceOut:
         assert set(figures["leave_one_source_out"]) == set(toys.SOURCES)
         assert history.read_text() == before
 
+    def test_goes_on_with_no_run_of_another_length_or_other_images(self, tmp_path, arguments):
+        again = ["--only", "leave-one-source-out", *arguments, "clinic"]
+        audit(tmp_path, "--shift-images", "2", *arguments, "clinic")
+
+        with pytest.raises(CommandError, match=r"loso-toy-clinic has another number of epochs\."):
+            audit(tmp_path, *again, "--epochs", "2")
+        (tmp_path / "more" / "train" / "clear" / "0.png").unlink()
+        with pytest.raises(CommandError, match=r"loso-toy-clinic has another set of images\."):
+            audit(tmp_path, *again)
+
     def test_a_source_without_images_or_a_class_without_other_sources_is_refused(self, tmp_path, arguments):
         with pytest.raises(CommandError, match="is of the source moon; there is clinic, hospital"):
             audit(tmp_path, "--shift-images", "2", *arguments, "moon")

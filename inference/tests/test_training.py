@@ -422,6 +422,14 @@ class TestCommand:
         with pytest.raises(CommandError, match="another recipe"):
             self.train(tmp_path, "--epochs", "3", "--resume", "--recipe", "progressive")
 
+    def test_is_not_resumed_to_fewer_epochs_than_it_has(self, tmp_path):
+        pictures.write_folder(tmp_path / "data", tiny.LABELS, 4)
+        self.train(tmp_path, "--epochs", "2")
+
+        with pytest.raises(CommandError, match="has 2 epochs already; ask for 2 or more"):
+            self.train(tmp_path, "--epochs", "1", "--resume")
+        assert json.loads((tmp_path / "run" / "training.json").read_text())["epochs"] == 2
+
     def test_is_not_resumed_where_validation_images_may_have_been_trained_on(self, tmp_path, monkeypatch):
         monkeypatch.setattr(Command, "_train", lambda *what: None)
         data = pictures.write_folder(tmp_path / "data", tiny.LABELS, 4, side=40)

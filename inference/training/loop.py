@@ -15,7 +15,7 @@ from inference.networks import NetworkDefinition
 from inference.networks.arrays import assign
 from inference.training import checkpoints
 from inference.training.augment import augment
-from inference.training.data import LabelledImages, draw, mix
+from inference.training.data import DataError, LabelledImages, draw, mix
 from inference.training.initial import settle
 from inference.training.recipes import Recipe
 
@@ -93,10 +93,16 @@ class Training:
         Args:
             resume: Go on from the checkpoint in `folder`. Another number of epochs than before is allowed: rate and
                 resolution follow the new length from there on.
+
+        Raises:
+            CheckpointError: If there is nothing to resume.
+            DataError: If more epochs are done already than are asked for.
         """
         keras.utils.set_random_seed(self.seed)
         state = checkpoints.load(self.folder) if resume else None
         first = len(state.history) if state else 0
+        if first > self.epochs:
+            raise DataError(f"The training in {self.folder} has {first} epochs already; ask for {first} or more.")
         for size, start, stop in self._stages(first):
             state = self._run_stage(size, start, stop, state)
         return state.history if state else []

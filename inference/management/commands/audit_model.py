@@ -19,13 +19,14 @@ from inference.engines import ENGINE_NAMES
 from inference.networks import NETWORKS
 from inference.pipelines import find_pipeline
 from inference.spec import PipelineSpec
-from inference.training.data import DataError, find_files
+from inference.training.data import DataError, find_files, groups_of
 from inference.training.evaluation import groups_from_csv
 from inference.training.precision import PRECISIONS
 from inference.training.progress import ProgressBar
 from inference.training.provenance import provenance, write_evidence
 from inference.training.reading import read_labelled
 from inference.training.recipes import RECIPES
+from inference.training.runfile import image_set
 from portal.errors import DomainError
 
 _HELD_OUT = "leave_one_source_out"
@@ -123,16 +124,16 @@ class Command(BaseCommand):
         from inference.audit.holdout import Retraining, leave_out
 
         groups = groups_from_csv(options["table"], SOURCE_COLUMN)
-        train, val = (
-            read_labelled(find_files(options["train_data"] / split, data.labels), self.stderr, groups)
-            for split in ("train", "val")
-        )
+        splits = [find_files(options["train_data"] / split, data.labels) for split in ("train", "val")]
+        paths = [path for files in splits for path in files.paths]
+        train, val = (read_labelled(files, self.stderr, groups) for files in splits)
         how = Retraining(
             network=NETWORKS[options["network"]],
             recipe=RECIPES[options["recipe"]],
             epochs=options["epochs"],
             seed=options["seed"],
             folder=options["runs"],
+            image_set=image_set(paths, groups_of(paths, groups)),
             precision=options["precision"],
         )
         for source in options["leave_out"]:
