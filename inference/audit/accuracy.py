@@ -1,4 +1,4 @@
-"""How right the model is on the unaltered images: in all, by source, by age group, and where source says nothing."""
+"""How right the model is on the unaltered images: in all, by source, by age group, and within each source."""
 
 from __future__ import annotations
 
@@ -8,6 +8,12 @@ import numpy as np
 
 from inference.audit.data import AuditSet
 from inference.training.metrics import BOOTSTRAP_RESAMPLES, evaluation, percentiles, wilson
+
+WITHIN_SOURCE = (
+    "Where a source is one hospital, it cannot give the class away within itself. A source that is itself a collection "
+    "of several still can."
+)
+"""How far figures within one source are to be believed."""
 
 
 def measure(data: AuditSet, probabilities: np.ndarray, seed: int) -> dict[str, Any]:
@@ -72,7 +78,7 @@ def _by_group(data: AuditSet, right: np.ndarray, groups: np.ndarray) -> dict[str
 def _within_source(
     data: AuditSet, probabilities: np.ndarray, right: np.ndarray, seed: int
 ) -> dict[str, dict[str, Any]]:
-    """Sources with several classes: there the source cannot give the class away.
+    """Sources with several classes; see `WITHIN_SOURCE`.
 
     Accuracy is that of the model as served, which may also name a class that the source does not hold; the AUC asks how
     well the classes that it does hold are told apart.

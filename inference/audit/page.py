@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from inference.audit.accuracy import WITHIN_SOURCE
 from inference.audit.criteria import CHECK_TITLES, WITHOUT_LUNGS
 from inference.audit.masks import MASKS
 from inference.audit.probe import FOLDS, SMALLEST_SOURCE
@@ -138,9 +139,8 @@ def _within_source(figures: Figures) -> str:
         return ""
     return (
         "## Within one source\n"
-        "Where a source holds several classes, it cannot give the class away. Accuracy is that of the model as served; "
-        "the AUC is between the classes of the source only.\n\n"
-        + _table(("Source", "Age groups", "Classes", "Accuracy", "Macro AUC"), rows)
+        f"{WITHIN_SOURCE} Accuracy is that of the model as served; the AUC is between the classes of the source only."
+        "\n\n" + _table(("Source", "Age groups", "Classes", "Accuracy", "Macro AUC"), rows)
     )
 
 

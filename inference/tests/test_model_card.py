@@ -123,6 +123,12 @@ def test_adult_only_accuracy_takes_validation_and_test_together(docs):
     assert "| 0.667 (" in (docs / "evidence" / "README.md").read_text()
 
 
+def test_that_a_source_gives_nothing_away_is_said_only_of_a_single_hospital(docs):
+    keep(docs, "tiny-1", "val", figures(by_source=by_nih([0, 0, 0], [1, 8, 1], [2, 2, 6])))
+
+    assert "Where a source is one hospital, it cannot give the class away within itself." in write(docs, "tiny-1")
+
+
 def test_an_audit_appears_with_its_verdict(docs):
     hidden = {"accuracy": 0.4, "accuracy_ci95": [0.3, 0.5], "kept": 0.1, "kept_ci95": [0, 0.2], "changed": 0.6}
     audit = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from inference.audit.accuracy import WITHIN_SOURCE
 from inference.training.cards.evidence import (
     ADULT_SOURCE,
     SPLITS,
@@ -120,7 +121,7 @@ def _group(row: dict[str, Any] | None) -> str:
 
 
 def _within_source(described: Described) -> list[str]:
-    """Where source says nothing about the class."""
+    """Where source says least about the class."""
     labels, rows = described.labels, []
     for source, matrix in pooled_by_source(described.evidence).items():
         held = [index for index in range(len(labels)) if matrix[index].sum()]
@@ -134,7 +135,7 @@ def _within_source(described: Described) -> list[str]:
     if not rows:
         return []
     adult = adult_only(described.evidence)
-    lines = ["Within one source the source cannot give the class away. Validation and test images together:", ""]
+    lines = [f"{WITHIN_SOURCE} Validation and test images together:", ""]
     lines += table(["Source of several classes", "Accuracy", "Found, by class"], rows)
     if adult is not None:
         lines += [
