@@ -129,6 +129,21 @@ def test_that_a_source_gives_nothing_away_is_said_only_of_a_single_hospital(docs
     assert "Where a source is one hospital, it cannot give the class away within itself." in write(docs, "tiny-1")
 
 
+def test_figures_of_images_that_something_was_fitted_on_are_marked(docs):
+    tiny.installed(registry.own_folder(), "2", temperature=None)
+    for name in ("tiny-1", "tiny-2"):
+        keep(docs, name, "val", figures())
+        keep(docs, name, "test", figures())
+
+    fitted, elsewhere = write(docs, "tiny-1"), write(docs, "tiny-2")
+
+    assert "fitted here" not in elsewhere
+    assert "|  | Validation | Test |" in elsewhere
+    assert "|  | Validation (fitted here) | Test |" in fitted
+    assert "- Fitted here: validation images chose the epoch and the temperature" in fitted
+    assert "| ECE, validation (fitted here) | ECE, test |" in (docs / "evidence" / "README.md").read_text()
+
+
 def test_an_audit_appears_with_its_verdict(docs):
     hidden = {"accuracy": 0.4, "accuracy_ci95": [0.3, 0.5], "kept": 0.1, "kept_ci95": [0, 0.2], "changed": 0.6}
     audit = {
@@ -191,6 +206,7 @@ def test_a_pipeline_has_a_card_with_its_members_and_its_fit(docs):
     assert "# Pair, version 1" in text
     assert "| [tiny-2](tiny-2.md) | 0.75 |" in text
     assert "temperature 0.9" in text
+    assert describe(spec, docs / "evidence").fitted.startswith("the pipeline's weights, temperature and thresholds")
     assert "| Indeterminate | 0 of 60 |" in text
     assert "Fit of the pipeline: not recorded." in text
     assert describe(spec, docs / "evidence").labels == tiny.LABELS

@@ -16,6 +16,9 @@ from inference.training.metrics import wilson
 SPLITS = {"val": "Validation", "test": "Test"}
 """Evaluations by the name of their folder of images, with their words."""
 
+FITTED_HERE = "fitted here"
+"""Marks figures of the images that something was fitted on: they flatter."""
+
 ADULT_SOURCE = "nih-chestxray8"
 """The one collection of ours with adults of more than one class who were not chosen for Covid-19."""
 
@@ -65,6 +68,15 @@ class Described:
     members: tuple[ModelSpec, ...]
     pipeline: PipelineSpec | None
     evidence: Evidence
+
+    @property
+    def fitted(self) -> str:
+        """What validation images chose, in words; empty where the weights came from elsewhere as they are."""
+        if self.pipeline:
+            own = "the pipeline's weights, temperature and thresholds, and whether it ships"
+            return f"{own}, besides each member's epoch and temperature"
+        is_fitted = self.evidence.training is not None or self.members[0].temperature is not None
+        return "the epoch and the temperature" if is_fitted else ""
 
     @property
     def labels(self) -> tuple[str, ...]:

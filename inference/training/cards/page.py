@@ -7,7 +7,7 @@ from pathlib import Path
 from inference.networks import NETWORKS
 from inference.spec import ModelSpec
 from inference.training.cards import audited, making, results
-from inference.training.cards.evidence import SPLITS, Described, pooled_by_source
+from inference.training.cards.evidence import FITTED_HERE, SPLITS, Described, pooled_by_source
 from inference.training.cards.files import weights_file
 from inference.training.cards.words import NOT_MEASURED, facts, listed, number, table
 from inference.training.metrics import BOOTSTRAP_RESAMPLES
@@ -201,10 +201,11 @@ def _caveats(described: Described, folder: Path) -> list[str]:
         "needs its own threshold.",
     ]
     validation = described.evidence.val
-    if validation:
+    if validation and described.fitted:
+        met = "; accuracy among the others meets its target there by construction" if described.pipeline else ""
         lines.append(
-            "- Validation images chose the epoch and the temperature, so their figures flatter "
-            f"({number(validation['accuracy'])} accuracy there)."
+            f"- {FITTED_HERE.capitalize()}: validation images chose {described.fitted}, so their figures flatter "
+            f"({number(validation['accuracy'])} accuracy there){met}."
         )
     return [*lines, "", *_notes(folder / f"{described.name}.notes.md")]
 

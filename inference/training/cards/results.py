@@ -7,6 +7,7 @@ from typing import Any
 from inference.audit.accuracy import WITHIN_SOURCE
 from inference.training.cards.evidence import (
     ADULT_SOURCE,
+    FITTED_HERE,
     SPLITS,
     Described,
     accuracy_of,
@@ -38,7 +39,10 @@ def overall(described: Described) -> list[str]:
         ["Indeterminate", *(indeterminate(figures) for figures in columns)],
         ["Accuracy among the others", *(determinate(figures) for figures in columns)],
     ]
-    return [*table(["", *(SPLITS[name] for name in splits)], rows), *_pictures(described, splits)]
+    header = [
+        f"{SPLITS[name]} ({FITTED_HERE})" if name == "val" and described.fitted else SPLITS[name] for name in splits
+    ]
+    return [*table(["", *header], rows), *_pictures(described, splits)]
 
 
 def indeterminate(figures: dict[str, Any]) -> str:
