@@ -74,6 +74,14 @@ def test_the_error_of_perfect_scores_is_what_chance_leaves_in_so_few_images():
     assert many["ece"] < 0.01
 
 
+def test_the_interval_of_the_error_takes_off_what_a_resample_adds():
+    figures = calibration_figures(*honest(450))
+
+    low, high = figures["ece_ci95"]
+    assert low == 0
+    assert high < 2 * figures["ece"]
+
+
 def test_bins_are_fifteen_of_equal_width_closed_above():
     top = np.array([1 / 15, 1 / 15 + 1e-6, 1.0])
 

