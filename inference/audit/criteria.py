@@ -16,8 +16,9 @@ chests, and because heart, hila and diaphragm outside it change with disease as 
 """
 
 LARGEST_KEPT_RANKING = 0.5
-"""The same of the macro AUC. More is allowed, since a ranking shows every hint, also those too weak to change an
-answer; but where more than half is left, the hidden part was not what the order of the images rested on."""
+"""The same of the mean distance of each class's AUC from 0.5. More is allowed, since a ranking shows every hint, also
+those too weak to change an answer; but where more than half is left, the hidden part was not what the order of the
+images rested on."""
 
 LARGEST_CORNER_DROP = 0.05
 """Accuracy that may be lost with the corners: they hold markers and text, and nothing that a reader would use."""

@@ -6,15 +6,13 @@ from collections.abc import Iterable
 from typing import Any
 
 from inference.audit.accuracy import WITHIN_SOURCE
-from inference.audit.criteria import CHECK_TITLES, WITHOUT_LUNGS
+from inference.audit.cautions import cautions
+from inference.audit.criteria import CHECK_TITLES
 from inference.audit.masks import MASKS
 from inference.audit.probe import FOLDS, SMALLEST_SOURCE
 from inference.audit.shifts import SHIFTS
 
 Figures = dict[str, Any]
-
-NEARLY_ALL = 0.9
-"""Share of the images with one and the same answer from which a mask is said to have thrown the network off."""
 
 
 def page(figures: Figures, pictures: str) -> str:
@@ -85,31 +83,11 @@ def _occlusion(figures: Figures, pictures: str) -> str:
             "## Without the lungs, without the corners\n"
             "The less is left without the lungs, the better; hiding the corners should change next to nothing.\n\n"
             + _table(header, rows),
-            *_cautions(occlusion),
+            *cautions(occlusion),
             f"![Masks on a drawn chest]({pictures}/masks.png)",
             f"![Accuracy by mask]({pictures}/occlusion.png)",
         )
     )
-
-
-def _cautions(occlusion: Figures) -> list[str]:
-    """What a reader must not take a mask's figures for."""
-    hidden = {MASKS[name].title: row for name, row in occlusion.items() if name in WITHOUT_LUNGS}
-    one_class = [title for title, row in hidden.items() if row["commonest_answer"] >= NEARLY_ALL]
-    reversed_ = [title for title, row in hidden.items() if row["macro_auc_ci95"][1] < 0.5]
-    lines = []
-    if one_class:
-        lines.append(
-            f"**Says little: {'; '.join(one_class)}.** Nearly all images get one class there. The paint threw the "
-            "network off, so its accuracy is at chance whatever it goes by, and the interval of what is kept shows no "
-            "doubt."
-        )
-    if reversed_:
-        lines.append(
-            f"**Not nothing: {'; '.join(reversed_)}.** The AUC is clearly below 0.5. What is left to see still moves "
-            "the scores with the class, though in the wrong direction; the criteria do not count that."
-        )
-    return lines
 
 
 def _groups(figures: Figures, pictures: str) -> str:
@@ -207,8 +185,9 @@ def _method(figures: Figures) -> str:
         "## How this was measured",
         f"- {figures['geometry']} Black is grey level 0, grey the median of the pixels that stay visible.",
         "- Kept above chance: (balanced accuracy masked - chance) / (balanced accuracy unaltered - chance); balanced "
-        "accuracy is the mean over the classes of the share that is right. Ranking kept: the same of the macro AUC, "
-        "whose chance is 0.5; it shows what is left where paint makes a network name one class for all.",
+        "accuracy is the mean over the classes of the share that is right. Ranking kept: the share left of the mean "
+        "distance of a class's AUC from 0.5, whichever way round; it shows what is left where paint makes a network "
+        "name one class for all.",
         f"- Intervals: {figures['intervals']}.",
         "- The gate was off: it would refuse many of the altered images. An indeterminate answer counts as its most "
         "probable class.",

@@ -18,8 +18,9 @@ def compare(
     the classes of the share that is right): (after - chance) / (before - chance) with chance 1 / classes. Balanced,
     because a model that names one class whatever it sees must come out at chance also where classes differ in size.
 
-    `kept_ranking` is the same for the macro AUC, whose chance is 0.5: a network that paint throws off may name one
-    class for all, and yet rank the images by what is left to see. Its interval is the second AUC's, the first as given.
+    `kept_ranking` is the share that is left of how far each class's AUC is from 0.5, in the mean over the classes: a
+    network that paint throws off may name one class for all, and yet rank the images by what is left to see. Scores
+    that rank a class the wrong way round depend on it as well, so the distance counts whichever way it goes.
 
     Args:
         labels: Class names.
@@ -34,9 +35,6 @@ def compare(
         network off: accuracy is then at chance whatever it goes by.
     """
     figures = evaluation(labels, targets, after, seed)
-    areas = np.array([auc(targets == index, before[:, index]) for index in range(len(labels))])
-    ranked, low, high = (area - 0.5 for area in (figures["macro_auc"], *figures["macro_auc_ci95"]))
-    ranked_before = float(areas.mean()) - 0.5
     first, second = before.argmax(axis=1), after.argmax(axis=1)
     changed = int((first != second).sum())
     counts = _outcomes(targets, first == targets, second == targets)
@@ -50,13 +48,37 @@ def compare(
         "drop_ci95": percentiles(_drop(samples).tolist()),
         "kept": _number(kept[0]),
         "kept_ci95": percentiles([_number(value) for value in kept_samples]),
-        "kept_ranking": ranked / ranked_before if ranked_before > 0 else None,
-        "kept_ranking_ci95": (low / ranked_before, high / ranked_before) if ranked_before > 0 else None,
+        **_ranking(targets, before, after, seed),
+        "auc_by_class": {
+            label: {name: row[name] for name in ("auc", "auc_ci95")} for label, row in figures["per_class"].items()
+        },
         "commonest_answer": float(np.bincount(second).max() / len(targets)),
         "changed": changed / len(targets),
         "changed_ci95": wilson(changed, len(targets)),
         "confusion_matrix": figures["confusion_matrix"],
     }
+
+
+def _ranking(targets: np.ndarray, before: np.ndarray, after: np.ndarray, seed: int) -> dict[str, Any]:
+    """`kept_ranking` and its interval, see `compare`."""
+    rng = np.random.default_rng(seed)
+    members = [np.flatnonzero(targets == target) for target in np.unique(targets)]
+    samples = []
+    for _ in range(BOOTSTRAP_RESAMPLES):
+        chosen = np.concatenate([rng.choice(indices, len(indices)) for indices in members])
+        samples.append(_kept_ranking(targets[chosen], before[chosen], after[chosen]))
+    return {"kept_ranking": _kept_ranking(targets, before, after), "kept_ranking_ci95": percentiles(samples)}
+
+
+def _kept_ranking(targets: np.ndarray, before: np.ndarray, after: np.ndarray) -> float | None:
+    distance = _distance(targets, before)
+    return _distance(targets, after) / distance if distance > 0 else None
+
+
+def _distance(targets: np.ndarray, probabilities: np.ndarray) -> float:
+    """Mean over the classes of |AUC - 0.5|, one class against the rest."""
+    areas = np.array([auc(targets == index, scores) for index, scores in enumerate(probabilities.T)])
+    return float(np.abs(areas - 0.5).mean())
 
 
 def _outcomes(targets: np.ndarray, before: np.ndarray, after: np.ndarray) -> np.ndarray:

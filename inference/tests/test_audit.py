@@ -122,6 +122,18 @@ class TestPaired:
 
         assert (figures["kept"], figures["kept_ranking"]) == (0, 1)
 
+    def test_a_ranking_kept_in_opposite_directions_does_not_cancel_out(self):
+        labels, targets = ("a", "b", "c"), np.repeat([0, 1, 2], 10)
+        sure = np.eye(3)[targets]
+        # Class a now scores lowest on its own images, b knows nothing, and c is told as before.
+        after = np.repeat([[0.1, 0.2, 0.1], [0.6, 0.2, 0.1], [0.6, 0.2, 0.6]], 10, axis=0)
+
+        figures = paired.compare(labels, targets, sure, after, seed=0)
+
+        areas = [row["auc"] for row in figures["auc_by_class"].values()]
+        assert areas == [0, 0.5, 1]
+        assert (figures["macro_auc"], figures["kept_ranking"]) == (0.5, pytest.approx(2 / 3))
+
 
 class TestProbe:
     RNG = np.random.default_rng(0)

@@ -112,12 +112,15 @@ def test_the_page_shows_figures_that_are_there(tmp_path, lesion_model):
 def test_the_page_says_where_a_pass_means_little_and_where_the_code_was_not_the_commits(tmp_path, lesion_model):
     figures, text = audit(tmp_path, "--shift-images", "2")
     figures["commit"], figures["dirty"] = "abc123", True
-    figures["occlusion"]["border_grey"] |= {"commonest_answer": 0.5, "macro_auc_ci95": [0.2, 0.4]}
+    figures["occlusion"]["border_grey"] |= {
+        "commonest_answer": 0.5,
+        "auc_by_class": {"ill": {"auc": 0.3, "auc_ci95": [0.2, 0.4]}},
+    }
 
     changed = page(figures, "audit")
 
     assert "**Says little: both lungs painted black" in text  # the toy then calls every image the same
-    assert "**Not nothing: border only, the rest grey.**" in changed
+    assert "**Not nothing: border only, the rest grey (ill).**" in changed
     assert "Commit abc123 with changes not committed" in changed
 
 

@@ -146,6 +146,7 @@ def test_figures_of_images_that_something_was_fitted_on_are_marked(docs):
 
 def test_an_audit_appears_with_its_verdict(docs):
     hidden = {"accuracy": 0.4, "accuracy_ci95": [0.3, 0.5], "kept": 0.1, "kept_ci95": [0, 0.2], "changed": 0.6}
+    hidden |= {"kept_ranking": 0.3, "commonest_answer": 0.95, "auc_by_class": {"covid": {"auc_ci95": [0.2, 0.4]}}}
     audit = {
         "chance": 1 / 3,
         "baseline": {"accuracy": 0.9, "accuracy_ci95": [0.8, 0.95]},
@@ -167,7 +168,11 @@ def test_an_audit_appears_with_its_verdict(docs):
 
     text = write(docs, "tiny-1")
 
-    assert "| both lungs painted black | 0.400 (0.300 to 0.500) | 0.100 (0.000 to 0.200) | 0.600 |" in text
+    assert (
+        "| both lungs painted black | 0.400 (0.300 to 0.500) | 0.100 (0.000 to 0.200) | 0.300 | 0.600 | 0.950 |" in text
+    )
+    assert "**Says little: both lungs painted black.**" in text
+    assert "**Not nothing: both lungs painted black (covid).**" in text
     assert "Verdict of the audit: **failed (" in text
     assert "| b | 0.700 | covid 0.65 | tiny, authors, 3 epochs |" in text
     assert "| tiny-1 | covid | 0.800 | 0.50 |" in text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from inference.audit.cautions import cautions
 from inference.audit.criteria import CHECK_TITLES
 from inference.audit.masks import MASKS
 from inference.training.cards.words import NOT_MEASURED, number, table, with_interval
@@ -28,10 +29,13 @@ def section(audit: dict[str, Any] | None, page: str | None) -> list[str]:
 
 
 def _occlusion(audit: dict[str, Any]) -> list[str]:
-    rows = [["the whole image", with_interval(audit["baseline"], "accuracy"), "–", "–"]]
+    rows = [["the whole image", with_interval(audit["baseline"], "accuracy"), *["–"] * 4]]
     for name, found in audit["occlusion"].items():
-        rows.append([MASKS[name].title, *(with_interval(found, figure) for figure in ("accuracy", "kept", "changed"))])
-    lines = table(["Shown", "Accuracy", "Kept of what is above chance", "Answers changed"], rows)
+        figures = (with_interval(found, figure) for figure in ("accuracy", "kept", "kept_ranking", "changed"))
+        rows.append([MASKS[name].title, *figures, number(found["commonest_answer"])])
+    header = ["Shown", "Accuracy", "Kept of what is above chance", "Ranking kept", "Answers changed"]
+    lines = table([*header, "Images with the commonest answer"], rows)
+    lines += [line for caution in cautions(audit["occlusion"]) for line in (caution, "")]
     failed = [CHECK_TITLES[row["check"]] for row in audit["checks"] if row["result"] == "fail"]
     verdict = f"failed ({'; '.join(failed)})" if failed else "passed"
     return [*lines, f"Chance is {number(audit['chance'], 2)}. Verdict of the audit: **{verdict}**.", ""]
