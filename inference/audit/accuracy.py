@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from inference.audit.data import AuditSet
-from inference.training.metrics import BOOTSTRAP_RESAMPLES, evaluation, percentiles, wilson
+from inference.training.metrics import BOOTSTRAP_RESAMPLES, evaluation, wilson
 
 WITHIN_SOURCE = (
     "Where a source is one hospital, it cannot give the class away within itself. A source that is itself a collection "
@@ -47,15 +47,16 @@ def balanced(right: np.ndarray, groups: np.ndarray, seed: int) -> dict[str, Any]
     Args:
         right: bool (n,).
         groups: int (n,), from 0, none of them empty.
-        seed: Seed of the bootstrap over images within their groups, in which hits are binomial.
+        seed: Seed of the draws. Each group's share is drawn from its Jeffreys posterior Beta(hits + 1/2, misses + 1/2)
+            (Brown, Cai and DasGupta 2001): a resample of hits alone would show no doubt where all are right.
     """
-    counts = np.bincount(groups)
-    shares = np.bincount(groups, weights=right) / counts
-    samples = np.random.default_rng(seed).binomial(counts, shares, size=(BOOTSTRAP_RESAMPLES, len(counts))) / counts
-    return {
-        "balanced_accuracy": float(shares.mean()),
-        "balanced_accuracy_ci95": percentiles(samples.mean(axis=1).tolist()),
-    }
+    counts, hits = np.bincount(groups), np.bincount(groups, weights=right)
+    rng = np.random.default_rng(seed)
+    draws = rng.beta(hits + 0.5, counts - hits + 0.5, size=(BOOTSTRAP_RESAMPLES, len(counts))).mean(axis=1)
+    mean = float((hits / counts).mean())
+    low, high = np.percentile(draws, (2.5, 97.5))
+    # Where all or none are right the interval ends at the estimate, as in the paper's modified interval.
+    return {"balanced_accuracy": mean, "balanced_accuracy_ci95": (min(float(low), mean), max(float(high), mean))}
 
 
 def by_class(data: AuditSet, right: np.ndarray) -> dict[str, dict[str, Any]]:

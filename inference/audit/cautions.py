@@ -24,8 +24,8 @@ def cautions(occlusion: dict[str, Any]) -> list[str]:
     if one_class:
         lines.append(
             f"**Says little: {'; '.join(one_class)}.** Nearly all images get one class there. The paint threw the "
-            "network off, so its accuracy is at chance whatever it goes by, and the interval of what is kept shows no "
-            "doubt. See the ranking kept."
+            "network off, so its accuracy is at chance whatever it goes by, and the interval of what is kept shows "
+            "little doubt. See the ranking kept."
         )
     if reversed_:
         lines.append(

@@ -27,7 +27,7 @@ def compare(
         targets: int (n,); every class occurs.
         before: float (n, classes), probabilities for the unaltered images.
         after: float (n, classes), for the altered ones.
-        seed: Seed of the bootstrap, which resamples images, both judgements together, within their classes.
+        seed: Seed of draws and bootstrap; both keep the two judgements of an image together, within its class.
 
     Returns:
         Figures for JSON; what is kept is None where the model is not better than chance to begin with.
@@ -38,16 +38,15 @@ def compare(
     first, second = before.argmax(axis=1), after.argmax(axis=1)
     changed = int((first != second).sum())
     counts = _outcomes(targets, first == targets, second == targets)
-    samples = _resampled(counts, seed)
+    samples = _drawn(counts, seed)
     drop = _drop(counts[np.newaxis])
-    kept = _kept(counts[np.newaxis])
-    kept_samples = _kept(samples)
+    kept = _number(_kept(counts[np.newaxis])[0])
     return {
         **{name: figures[name] for name in ("accuracy", "accuracy_ci95", "macro_auc", "macro_auc_ci95")},
         "drop": float(drop[0]),
         "drop_ci95": percentiles(_drop(samples).tolist()),
-        "kept": _number(kept[0]),
-        "kept_ci95": percentiles([_number(value) for value in kept_samples]),
+        "kept": kept,
+        "kept_ci95": None if kept is None else percentiles([_number(value) for value in _kept(samples)]),
         **_ranking(targets, before, after, seed),
         "auc_by_class": {
             label: {name: row[name] for name in ("auc", "auc_ci95")} for label, row in figures["per_class"].items()
@@ -88,23 +87,24 @@ def _outcomes(targets: np.ndarray, before: np.ndarray, after: np.ndarray) -> np.
     return np.stack([np.bincount(kinds[targets == target], minlength=4) for target in classes])
 
 
-def _resampled(counts: np.ndarray, seed: int) -> np.ndarray:
-    """Bootstrap resamples of these counts, int64 (resamples, classes, 4).
+def _drawn(counts: np.ndarray, seed: int) -> np.ndarray:
+    """Counts as they may be among as many other images, float64 (draws, classes, 4).
 
-    Drawing n images with replacement and counting their kinds is one multinomial draw.
+    Each class's shares are drawn from the Jeffreys posterior Dirichlet(counts + 1/2) (as Brown, Cai and DasGupta 2001
+    do for one proportion): a bootstrap would show no doubt where all images of every class are of one kind.
     """
     rng = np.random.default_rng(seed)
-    rows = [rng.multinomial(row.sum(), row / row.sum(), size=BOOTSTRAP_RESAMPLES) for row in counts]
+    rows = [row.sum() * rng.dirichlet(row + 0.5, size=BOOTSTRAP_RESAMPLES) for row in counts]
     return np.stack(rows, axis=1)
 
 
 def _drop(counts: np.ndarray) -> np.ndarray:
-    """Loss of accuracy, float64 (resamples,)."""
+    """Loss of accuracy, float64 (draws,)."""
     return (counts[..., 2] - counts[..., 1]).sum(axis=1) / counts.sum(axis=(1, 2))
 
 
 def _kept(counts: np.ndarray) -> np.ndarray:
-    """Share kept of what is above chance, float64 (resamples,); NaN where nothing was above it."""
+    """Share kept of what is above chance, float64 (draws,); NaN where nothing was above it."""
     sizes = counts.sum(axis=2)
     chance = 1 / counts.shape[1]
     before = ((counts[..., 2] + counts[..., 3]) / sizes).mean(axis=1) - chance

@@ -53,8 +53,8 @@ def audit(
         "shifts": {"images": len(sample), "kinds": shifts.measure(judge, sample, plain[chosen], advance)},
         "geometry": masks.GEOMETRY,
         "intervals": (
-            "95 %; proportions: Wilson; balanced accuracy, drop and kept: bootstrap within classes or sources; "
-            f"AUC: bootstrap; {BOOTSTRAP_RESAMPLES} resamples, seed {seed}"
+            "95 %; proportions: Wilson; balanced accuracy, drop and kept: Jeffreys posterior of the shares within "
+            f"classes or sources; AUC and ranking kept: bootstrap; {BOOTSTRAP_RESAMPLES} draws, seed {seed}"
         ),
     }
     figures["checks"] = criteria.checks(figures)

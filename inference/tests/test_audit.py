@@ -102,17 +102,20 @@ class TestPaired:
         assert figures["accuracy"] == 0.9
         assert (figures["kept"], figures["commonest_answer"]) == (0, 1)
 
-    def test_an_unchanged_answer_keeps_all_with_certainty(self):
+    def test_an_unchanged_answer_keeps_all_and_doubt_is_left_of_what_few_images_show(self):
         answers = one_hot([0] * 9 + [1] * 11)
 
         figures = paired.compare(("a", "b"), self.TARGETS, answers, answers, seed=0)
 
-        assert (figures["kept"], figures["kept_ci95"], figures["drop_ci95"]) == (1, (1, 1), (0, 0))
+        assert (figures["kept"], figures["drop"]) == (1, 0)
+        for name in ("kept", "drop"):
+            low, high = figures[f"{name}_ci95"]
+            assert low < figures[name] < high
 
     def test_what_is_no_better_than_chance_has_nothing_to_keep(self):
         figures = paired.compare(("a", "b"), self.TARGETS, one_hot([0] * 20), one_hot([0] * 20), seed=0)
 
-        assert (figures["kept"], figures["kept_ranking"]) == (None, None)
+        assert (figures["kept"], figures["kept_ci95"], figures["kept_ranking"]) == (None, None, None)
 
     def test_a_ranking_shows_what_one_answer_for_all_hides(self):
         sure = one_hot(self.TARGETS.tolist())
@@ -187,6 +190,13 @@ class TestAccuracy:
         assert figures["by_source"]["x"]["by_class"]["a"]["accuracy"] == 0.5
         assert set(figures["by_source"]["y"]["by_class"]) == {"b"}
         assert set(figures["within_source"]) == {"x"}
+
+    def test_balanced_accuracy_is_not_certain_where_all_are_right(self):
+        figures = accuracy.balanced(np.ones(200, bool), np.repeat([0, 1], [180, 20]), seed=0)
+
+        low, high = figures["balanced_accuracy_ci95"]
+        assert 0.9 < low < 0.99
+        assert high == figures["balanced_accuracy"] == 1
 
     def test_within_a_source_the_auc_is_between_its_own_classes(self):
         data = audit_set([0, 1, 2], ["x", "x", "y"], labels=("a", "b", "c"))
