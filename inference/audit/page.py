@@ -9,7 +9,7 @@ from inference.audit.accuracy import WITHIN_SOURCE
 from inference.audit.cautions import cautions
 from inference.audit.criteria import CHECK_TITLES
 from inference.audit.masks import MASKS
-from inference.audit.probe import FOLDS, SMALLEST_SOURCE
+from inference.audit.probe import FOLDS, SMALLEST_SOURCE, not_probed
 from inference.audit.shifts import SHIFTS
 
 Figures = dict[str, Any]
@@ -146,13 +146,15 @@ def _probe(figures: Figures) -> str:
         for label, row in classes.items():
             sources = ", ".join(f"{source} {count}" for source, count in row["sources"].items())
             rows.append((model, label, sources, f"{row['chance']:.3f}", _value(row, "balanced_accuracy")))
+    left = not_probed(figures["labels"], figures["source_probe"])
     if not rows:
-        return ""
+        return f"## Can the source be told from the features?\n{left}"
     return (
         "## Can the source be told from the features?\n"
         f"A logistic regression on what the last layer weighs, within one class, in {FOLDS}-fold cross-validation; "
         f"sources of at least {SMALLEST_SOURCE} images. At chance, nothing of the source is left. Above it the model "
-        "still carries what tells the sources apart, though its answers need not use it.\n\n"
+        f"still carries what tells the sources apart, though its answers need not use it. {left}".rstrip()
+        + "\n\n"
         + _table(("Model version", "Class", "Sources (images)", "Chance", "Balanced accuracy"), rows)
     )
 

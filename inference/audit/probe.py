@@ -6,6 +6,7 @@ network that had thrown it away could not use it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,12 @@ def measure(data: AuditSet, features: np.ndarray, seed: int) -> dict[str, dict[s
             **balanced(right, sources, seed),
         }
     return results
+
+
+def not_probed(labels: Iterable[str], members: dict[str, dict[str, Any]]) -> str:
+    """A sentence on the classes that `measure` left out of every model version; empty where there is none."""
+    left = [label for label in labels if not any(label in classes for classes in members.values())]
+    return f"Without two sources of {SMALLEST_SOURCE} images, so not probed: {', '.join(left)}." if left else ""
 
 
 def _cross_validated(features: np.ndarray, sources: np.ndarray, seed: int) -> np.ndarray:

@@ -12,19 +12,30 @@ from inference.audit.judge import Advance, Judge, features_of_all, judge_all
 from inference.training.metrics import BOOTSTRAP_RESAMPLES
 
 
-def judgements(images: int, shifted: int) -> int:
+def judgements(images: int, shifted: int, probed: int) -> int:
     """How many images the audit judges in all, for a progress bar."""
-    return images * (2 + len(masks.MASKS)) + shifted * sum(len(shift.strengths) for shift in shifts.SHIFTS.values())
+    return (
+        probed
+        + images * (1 + len(masks.MASKS))
+        + shifted * sum(len(shift.strengths) for shift in shifts.SHIFTS.values())
+    )
 
 
 def audit(
-    judge: Judge, data: AuditSet, *, shifted: int = 500, seed: int = 0, advance: Advance = lambda count: None
+    judge: Judge,
+    data: AuditSet,
+    *,
+    limit: int | None = None,
+    shifted: int = 500,
+    seed: int = 0,
+    advance: Advance = lambda count: None,
 ) -> dict[str, Any]:
     """Measure a model and judge it by `criteria`.
 
     Args:
         judge: The model.
-        data: The images; every class must have some.
+        data: The images; every class must have some, within the limit too.
+        limit: At most so many images are judged. The source probe takes all, for it needs images of small sources.
         shifted: At most so many images are judged for each kind and strength of `shifts`.
         seed: Seed of the sample, of the folds and of every bootstrap.
         advance: Told how many images were judged.
@@ -32,6 +43,8 @@ def audit(
     Raises:
         AuditError: If a class has no image or the model's classes are others.
     """
+    everything = data
+    data = data.subset(data.sample(limit or len(data), seed))
     if judge.labels != data.labels or len(np.unique(data.targets)) < len(data.labels):
         raise AuditError(f"An audit needs images of every class of the model: {', '.join(judge.labels)}.")
     plain = judge_all(judge, data.images, advance)
@@ -47,8 +60,8 @@ def audit(
             for name, mask in masks.MASKS.items()
         },
         "source_probe": {
-            name: probe.measure(data, features, seed)
-            for name, features in features_of_all(judge, data.images, advance).items()
+            name: probe.measure(everything, features, seed)
+            for name, features in features_of_all(judge, everything.images, advance).items()
         },
         "shifts": {"images": len(sample), "kinds": shifts.measure(judge, sample, plain[chosen], advance)},
         "geometry": masks.GEOMETRY,

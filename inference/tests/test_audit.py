@@ -278,6 +278,14 @@ class TestJudge:
         np.testing.assert_allclose(altered, judge.probabilities(np.stack([masks.MASKS["lungs_black"](IMAGE)] * 20)))
         assert sum(done) == 20
 
+    def test_the_probe_takes_all_images_whatever_the_limit(self, judge):
+        data = audit_set([0, 1, 2] * 20, ["x"] * 30 + ["y"] * 30, labels=tiny.LABELS)
+
+        figures = audit(judge, data, limit=6, shifted=1)
+
+        assert figures["images"] == 6
+        assert figures["source_probe"]["tiny-1"][tiny.LABELS[0]]["sources"] == {"x": 10, "y": 10}
+
     def test_numbers_that_are_none_stop_the_audit(self, judge):
         broken = tiny.Answering(lambda batch: np.full((len(batch), 3), np.nan, np.float32))
         judge = PipelineJudge(single_model_pipeline(self.SPEC), loader=lambda spec, engine: broken)
@@ -289,9 +297,9 @@ class TestJudge:
         data = audit_set([0, 1, 2, 0, 1, 2], ["x", "y"] * 3, labels=tiny.LABELS)
         done = []
 
-        audit(judge, data, shifted=4, advance=done.append)
+        audit(judge, data, limit=5, shifted=4, advance=done.append)
 
-        assert sum(done) == judgements(6, 4)
+        assert sum(done) == judgements(5, 4, 6)
         with pytest.raises(AuditError, match="images of every class"):
             audit(judge, dataclasses.replace(data, labels=("a", "b", "c")))
         with pytest.raises(AuditError, match="images of every class"):

@@ -149,6 +149,7 @@ def test_an_audit_appears_with_its_verdict(docs):
     hidden |= {"kept_ranking": 0.3, "commonest_answer": 0.95, "auc_by_class": {"covid": {"auc_ci95": [0.2, 0.4]}}}
     audit = {
         "chance": 1 / 3,
+        "labels": tiny.LABELS,
         "baseline": {"accuracy": 0.9, "accuracy_ci95": [0.8, 0.95]},
         "occlusion": {"lungs_black": hidden},
         "source_probe": {"tiny-1": {"covid": {"balanced_accuracy": 0.8, "chance": 0.5}}},
@@ -176,6 +177,7 @@ def test_an_audit_appears_with_its_verdict(docs):
     assert "Verdict of the audit: **failed (" in text
     assert "| b | 0.700 | covid 0.65 | tiny, authors, 3 epochs |" in text
     assert "| tiny-1 | covid | 0.800 | 0.50 |" in text
+    assert "so not probed: normal, pneumonia." in text
 
 
 def test_notes_written_by_hand_are_taken_as_they_are(docs):

@@ -52,7 +52,9 @@ class Command(BaseCommand):
         parser.add_argument("--out", type=Path, help="folder for the results (default: docs/evidence/NAME)")
         parser.add_argument("--engine", default="auto", choices=ENGINE_NAMES, help="default: %(default)s")
         parser.add_argument(
-            "--limit", type=int, help="audit at most so many images, each class and source in its share"
+            "--limit",
+            type=int,
+            help="audit at most so many images, each class and source in its share; the source probe takes all",
         )
         parser.add_argument(
             "--shift-images", type=int, default=500, help="images judged per change of quality (default: %(default)s)"
@@ -104,9 +106,8 @@ class Command(BaseCommand):
         return figures
 
     def _measure(self, pipeline: PipelineSpec, data: AuditSet, options: dict[str, Any]) -> dict[str, Any]:
-        if options["limit"]:
-            data = data.subset(data.sample(options["limit"], options["seed"]))
-        bar = ProgressBar(judgements(len(data), min(options["shift_images"], len(data))), self.stderr)
+        judged = min(options["limit"] or len(data), len(data))
+        bar = ProgressBar(judgements(judged, min(options["shift_images"], judged), len(data)), self.stderr)
         done = 0
 
         def advance(count: int) -> None:
@@ -115,7 +116,8 @@ class Command(BaseCommand):
             bar.update(done, "judged")
 
         judge = PipelineJudge(pipeline, options["engine"])
-        return audit(judge, data, shifted=options["shift_images"], seed=options["seed"], advance=advance)
+        limit, shifted = options["limit"], options["shift_images"]
+        return audit(judge, data, limit=limit, shifted=shifted, seed=options["seed"], advance=advance)
 
     def _leave_out(self, data: AuditSet, options: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
         """Train without one source after the other; gives each one's figures. Nothing without --leave-out."""

@@ -7,6 +7,7 @@ from typing import Any
 from inference.audit.cautions import cautions
 from inference.audit.criteria import CHECK_TITLES
 from inference.audit.masks import MASKS
+from inference.audit.probe import not_probed
 from inference.training.cards.words import NOT_MEASURED, number, table, with_interval
 
 
@@ -22,7 +23,7 @@ def section(audit: dict[str, Any] | None, page: str | None) -> list[str]:
         return [*lines, f"Audit (parts of the image hidden, sources left out, source probe): {NOT_MEASURED}.", ""]
     lines += _occlusion(audit)
     lines += _left_out(audit.get("leave_one_source_out", {}))
-    lines += _probe(audit["source_probe"])
+    lines += _probe(audit["source_probe"], not_probed(audit["labels"], audit["source_probe"]))
     if page:
         lines += [f"All measurements, limits and shifts of the picture: [audit]({page}).", ""]
     return lines
@@ -56,16 +57,17 @@ def _left_out(sources: dict[str, Any]) -> list[str]:
     return table(["Trained without, tested on", "Accuracy", "By class", "Trained with"], rows)
 
 
-def _probe(members: dict[str, Any]) -> list[str]:
+def _probe(members: dict[str, Any], left: str) -> list[str]:
     rows = [
         [name, label, with_interval(row, "balanced_accuracy"), number(row["chance"], 2)]
         for name, by_class in members.items()
         for label, row in by_class.items()
     ]
     if not rows:
-        return [f"Source probe: {NOT_MEASURED}.", ""]
+        return [f"Source probe: {NOT_MEASURED}. {left}", ""]
     return [
         "Can a linear model tell the source from what the last layer weighs, within one class?",
         "",
         *table(["Model version", "Class", "Source told right", "Chance"], rows),
+        *([left, ""] if left else []),
     ]
