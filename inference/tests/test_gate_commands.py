@@ -110,6 +110,13 @@ def test_evaluation_counts_what_is_accepted_refused_turned_and_inverted(data):
     assert str(data) not in json.dumps(figures)
 
 
+def test_only_the_first_folder_is_turned_so_that_copies_elsewhere_count_once(data):
+    figures = evaluated(data, "--accepted", data / "val", data / "train")
+
+    assert [row["images"] for row in figures["accepted"].values()] == [4, 6]
+    assert {row["images"] for row in figures["altered"].values()} == {4}
+
+
 def test_evaluation_of_version_1_finds_that_it_lets_turned_radiographs_through(data):
     figures = evaluated(data, "--gate", 1, "--accepted", data / "val")
 

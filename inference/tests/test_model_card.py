@@ -141,6 +141,7 @@ def test_figures_of_images_that_something_was_fitted_on_are_marked(docs):
     assert "|  | Validation | Test |" in elsewhere
     assert "|  | Validation (fitted here) | Test |" in fitted
     assert "- Fitted here: validation images chose the epoch and the temperature" in fitted
+    assert "| 60 of 60, gate 2 | 60 of 60, gate 2 |" in (docs / "evidence" / "README.md").read_text()
     assert "| ECE, validation (fitted here) | ECE, test |" in (docs / "evidence" / "README.md").read_text()
 
 

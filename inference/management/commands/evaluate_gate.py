@@ -17,7 +17,7 @@ from portal.errors import DomainError
 
 
 class Command(BaseCommand):
-    """Asks the gate about every file as a worker would, and about the radiographs turned and inverted."""
+    """Asks the gate about every file as a worker would, and about radiographs turned and inverted."""
 
     help = (
         "Evaluate the gate on chest X-rays, which it should accept, and on other images (JPEG, PNG, DICOM; any size)."
@@ -26,7 +26,12 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """See `BaseCommand.add_arguments`."""
         parser.add_argument(
-            "--accepted", type=Path, nargs="+", default=[], metavar="DIR", help="upright frontal chest X-rays"
+            "--accepted",
+            type=Path,
+            nargs="+",
+            default=[],
+            metavar="DIR",
+            help="upright frontal chest X-rays; those of the first folder are turned and inverted as well",
         )
         parser.add_argument(
             "--refused", type=Path, nargs="+", default=[], metavar="DIR", help="images of anything else"
@@ -50,8 +55,9 @@ class Command(BaseCommand):
         radiographs = {folder: find_images(folder) for folder in options["accepted"]}
         others = {group: find_images(group) for folder in options["refused"] for group in _groups(folder)}
         asked.warm_up()
-        tick = self._bar(2 * sum(map(len, radiographs.values())) + sum(map(len, others.values())))
-        everything = [path for paths in radiographs.values() for path in paths]
+        # Of the first folder only: further ones may show the same radiographs at another size, and each counts once.
+        turned = next(iter(radiographs.values()), [])
+        tick = self._bar(sum(map(len, radiographs.values())) + len(turned) + sum(map(len, others.values())))
         return {
             "gate": asked.version,
             **provenance([]),
@@ -64,7 +70,7 @@ class Command(BaseCommand):
                 _title(group): evaluation.refused(evaluation.verdicts(asked, paths, tick))
                 for group, paths in others.items()
             },
-            "altered": evaluation.altered(evaluation.altered_verdicts(asked, everything, tick)),
+            "altered": evaluation.altered(evaluation.altered_verdicts(asked, turned, tick)),
         }
 
     def _bar(self, total: int) -> Callable[[], None]:

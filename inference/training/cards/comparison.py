@@ -14,7 +14,8 @@ from inference.training.cards.words import NOT_MEASURED, table, with_interval
 _INTRODUCTION = (
     "Every figure here is made by a command and kept as JSON with commit, SHA-256 of the weights, day and command line "
     "in the folder of its model: `training.json` (`train`), `val.json` and `test.json` with pictures (`evaluate`), "
-    "`audit.json` (`audit_model`), `fit.json` (`fit_pipeline`). In brackets 95 % intervals."
+    "`audit.json` (`audit_model`), `fit.json` (`fit_pipeline`). In brackets 95 % intervals. Figures are of the "
+    "images that the gate let through."
 )
 
 
@@ -31,10 +32,16 @@ def comparison(models: Sequence[Described]) -> str:
         "",
         "## Accuracy and separation",
         *table(
-            ["Model", *(f"{name}, {split}" for name in ("Accuracy", "Macro AUC") for split in (_VALIDATION, "test"))],
+            [
+                "Model",
+                "Images judged, validation",
+                "Images judged, test",
+                *(f"{name}, {split}" for name in ("Accuracy", "Macro AUC") for split in (_VALIDATION, "test")),
+            ],
             [
                 [
                     _link(model),
+                    *(_judged(figures) for figures in (model.evidence.val, model.evidence.test)),
                     *(_of(model, split, name) for name in ("accuracy", "macro_auc") for split in ("val", "test")),
                 ]
                 for model in models
@@ -75,6 +82,13 @@ def _link(model: Described) -> str:
 
 def _of(model: Described, split: str, name: str) -> str:
     return with_interval(getattr(model.evidence, split), name)
+
+
+def _judged(figures: dict[str, Any] | None) -> str:
+    """How many images the gate of that time let through."""
+    if figures is None:
+        return NOT_MEASURED
+    return f"{figures['images']} of {figures['files']}, gate {figures.get('gate', 'unknown')}"
 
 
 def _certainty(model: Described) -> list[str]:
