@@ -86,6 +86,17 @@ def newest_shift(figures: Figures) -> str:
     return "No week has enough signed images, or the reference has not: nothing can be said of a shift."
 
 
+def pipelines_note(figures: Figures) -> list[str]:
+    """That several pipelines are compared, where they are."""
+    names = sorted({name for outcomes in figures.outcomes.values() for name in outcomes.pipelines})
+    if len(names) < 2:
+        return []
+    return [
+        f"Several model versions answered in the reference and in these weeks: {', '.join(names)}. A shift may come "
+        "from the change between them; choose one of them above to hold it against itself."
+    ]
+
+
 def _shifts(reference: Outcomes, outcomes: Outcomes, answers: list[str]) -> tuple[Shift, Shift]:
     scores = shift([reference.scores[bin] for bin in _BINS], [outcomes.scores[bin] for bin in _BINS])
     return scores, shift([reference.answers[one] for one in answers], [outcomes.answers[one] for one in answers])
@@ -100,7 +111,7 @@ def _counts(outcomes: Outcomes, answers: list[str]) -> list[int]:
 
 
 def _reference(figures: Figures) -> Outcomes:
-    return figures.outcomes.get(None) or Outcomes(Counter(), Counter(), Counter())
+    return figures.outcomes.get(None) or Outcomes()
 
 
 def _weeks(figures: Figures) -> list[tuple[str, Outcomes]]:

@@ -171,8 +171,11 @@ def _drift(figures: Figures) -> Panel:
             "shares now and in the reference. Under 0.1 a shift is slight, from 0.25 on it is marked (N. Siddiqi, "
             "Credit Risk Scorecards, 2006). What chance alone explains in 19 of 20 samples of this size is called no "
             "more than chance (B. Yurdakul and J. Naranjo, J. Risk Model Validation 14(4), 2020).",
-            "A shift says that images or patients are others than before, or that something in front of the AI has "
-            "changed. It does not say that the AI is wrong.",
+            "Only signed cases count: of the newest weeks many may still be to read, and those signed first need not "
+            "be like the others.",
+            *drift.pipelines_note(figures),
+            "A shift says that images or patients are others than before, or that the AI or something in front of it "
+            "has changed. It does not say that the AI is wrong.",
         ],
         is_wide=True,
     )

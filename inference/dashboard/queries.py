@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import cached_property
 
@@ -104,11 +104,13 @@ class Outcomes:
         answers: Images by class, "indeterminate", "refused" or "failed".
         scores: Predictions by bin of their top probability, see ``SCORE_EDGES``.
         refusals: Images by the code of the refusal.
+        pipelines: Images by the pipeline that was put to them.
     """
 
-    answers: Counter[str]
-    scores: Counter[int]
-    refusals: Counter[str]
+    answers: Counter[str] = field(default_factory=Counter)
+    scores: Counter[int] = field(default_factory=Counter)
+    refusals: Counter[str] = field(default_factory=Counter)
+    pipelines: Counter[str] = field(default_factory=Counter)
 
 
 def signed_reads(cases: CaseQuerySet) -> ReviewQuerySet:
@@ -263,12 +265,14 @@ class Figures:
             answer=_answer(""),
             score=score,
             code=Coalesce("refusal__code", Value("")),
+            judge=Concat("pipeline__name", Value(" "), "pipeline__version"),
         )
         found: dict[date | None, Outcomes] = {}
-        for (week, answer, bin, code), count in counted.items():
-            outcomes = found.setdefault(week, Outcomes(Counter(), Counter(), Counter()))
+        for (week, answer, bin, code, judge), count in counted.items():
+            outcomes = found.setdefault(week, Outcomes())
             if answer != NoClass.UNFINISHED:
                 outcomes.answers[answer] += count
+                outcomes.pipelines[judge] += count
             if bin is not None:
                 outcomes.scores[bin] += count
             if code:

@@ -224,6 +224,23 @@ class TestDrift:
 
         words = "Week from 2026-03-02: shift of the scores marked: find out why; of the classes no more than chance."
         assert words in page
+        assert "Several model versions" not in page
+
+    def test_the_page_says_that_a_shift_may_come_from_a_change_of_the_model_version(
+        self, client_of, lead, arrive, read, radiologist
+    ):
+        read("covid", "covid", day=-10)
+        older = PipelineFactory(name="standard", version="3", status=Pipeline.Status.RETIRED)
+        case = arrive()
+        judged(case.radiographs.get(), older, "normal")
+        signed(case, radiologist, "normal")
+        asked = {"first": FIRST, "last": LAST}
+
+        both = client_of(lead).get(reverse(PAGE), asked).content.decode()
+        one = client_of(lead).get(reverse(PAGE), asked | {"pipeline": older.uid}).content.decode()
+
+        assert "in the reference and in these weeks: covidnet8 9, standard 3." in both
+        assert "Several model versions" not in one
 
 
 class TestPage:
