@@ -72,7 +72,7 @@ class KeyboardView(FormView):
 class ChangePasswordView(PasswordChangeView):
     def form_valid(self, form):
         answer = super().form_valid(form)
-        record(Event.CHANGED_PASSWORD, actor=self.request.user, obj=self.request.user, request=self.request)
+        record(Event.CHANGED_PASSWORD, actor=form.user, obj=form.user, request=self.request)
         return answer
 
 
