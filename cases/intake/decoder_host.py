@@ -57,8 +57,10 @@ def main() -> None:
 
 
 def _load_what_is_loaded_on_first_use() -> None:
-    """A child can open no file, so it has what the host has: Pillow's formats, and the character sets of DICOM."""
+    """A child can open no file, so it has what the host has: what Pillow needs, and the character sets of DICOM."""
     Image.preinit()
+    for module in ("PIL.ImageOps", "PIL.TiffImagePlugin"):  # for Exif
+        importlib.import_module(module)
     for encoding in set(python_encoding.values()):
         codecs.lookup(encoding)
 

@@ -177,13 +177,13 @@ def test_a_folder_without_its_classes_or_without_a_usable_image_is_refused_in_a_
 @pytest.mark.skipif(not DATA.is_dir(), reason="the shared data are not here")
 def test_the_shipped_weights_reach_their_accuracy_on_a_sample_of_the_validation_images(tmp_path):
     for label in ("Covid", "Normal", "Pneumonia"):
-        files = sorted((DATA / "cxr3" / "val" / label).glob("*.jpg"))[::30]
+        files = sorted((DATA / "cxr3" / "val" / label).glob("*.jpg"))[::10]
         (tmp_path / "sample" / label).mkdir(parents=True)
         for path in files:
             shutil.copy(path, tmp_path / "sample" / label)
 
     figures, _ = evaluate(tmp_path / "sample")
 
-    assert figures["files"] == 60
-    assert figures["accuracy"] >= 0.88
-    assert figures["macro_auc"] >= 0.95
+    assert figures["files"] == 180
+    assert figures["accuracy"] >= 0.90
+    assert figures["macro_auc"] >= 0.98
