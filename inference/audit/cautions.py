@@ -37,5 +37,5 @@ def cautions(occlusion: dict[str, Any]) -> list[str]:
 
 def _reversed(row: dict[str, Any]) -> list[str]:
     """Classes with an AUC clearly below 0.5."""
-    areas = row.get("auc_by_class", {})  # audits of before it was kept have none
+    areas = row["auc_by_class"]
     return [label for label, found in areas.items() if found["auc_ci95"][1] < 0.5]
