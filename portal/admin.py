@@ -41,7 +41,7 @@ class AuditedAdmin(admin.ModelAdmin):
         return super().log_deletions(request, queryset)
 
     def _record(self, request, obj, what: str) -> None:
-        facility = obj if isinstance(obj, Facility) else getattr(obj, "facility", None)
+        facility = obj if isinstance(obj, Facility) else None  # of others `record` knows it
         known = obj if hasattr(obj, "uid") else None
         detail = f"{self.opts.verbose_name} {obj}: {what}"
         record(Event.ADMINISTERED, actor=request.user, obj=known, facility=facility, request=request, detail=detail)

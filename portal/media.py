@@ -56,6 +56,4 @@ def _sent_to_the_bucket(name: str, media_type: str, disposition: str) -> HttpRes
     if disposition:
         headers["ResponseContentDisposition"] = disposition
     bucket: Any = default_storage
-    response = HttpResponseRedirect(bucket.signed_url(name, seconds=SIGNED_URL_SECONDS, headers=headers))
-    response["Cache-Control"] = "private, no-store"
-    return response
+    return HttpResponseRedirect(bucket.signed_url(name, seconds=SIGNED_URL_SECONDS, headers=headers))

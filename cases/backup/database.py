@@ -18,6 +18,7 @@ from django.db import connection, transaction
 from cases.backup.errors import BackupError
 
 _NO_TIME_LIMITS = ("statement_timeout", "idle_in_transaction_session_timeout")
+_TLS = ("sslmode", "sslrootcert", "sslcert", "sslkey")
 
 
 @contextmanager
@@ -157,9 +158,6 @@ def program(name: str) -> str:
     if found := shutil.which(name):
         return found
     raise BackupError(f"{name} is not installed.", remedy="Install the package postgresql-client.")
-
-
-_TLS = ("sslmode", "sslrootcert", "sslcert", "sslkey")
 
 
 def _address() -> dict[str, str]:

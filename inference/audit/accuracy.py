@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from inference.audit.data import AuditSet
-from inference.training.metrics import BOOTSTRAP_RESAMPLES, evaluation, wilson
+from inference.training.metrics import BOOTSTRAP_RESAMPLES, central_95, evaluation, wilson
 
 WITHIN_SOURCE = (
     "Where a source is one hospital, it cannot give the class away within itself. A source that is itself a collection "
@@ -54,9 +54,9 @@ def balanced(right: np.ndarray, groups: np.ndarray, seed: int) -> dict[str, Any]
     rng = np.random.default_rng(seed)
     draws = rng.beta(hits + 0.5, counts - hits + 0.5, size=(BOOTSTRAP_RESAMPLES, len(counts))).mean(axis=1)
     mean = float((hits / counts).mean())
-    low, high = np.percentile(draws, (2.5, 97.5))
+    low, high = central_95(draws)
     # Where all or none are right the interval ends at the estimate, as in the paper's modified interval.
-    return {"balanced_accuracy": mean, "balanced_accuracy_ci95": (min(float(low), mean), max(float(high), mean))}
+    return {"balanced_accuracy": mean, "balanced_accuracy_ci95": (min(low, mean), max(high, mean))}
 
 
 def by_class(data: AuditSet, right: np.ndarray) -> dict[str, dict[str, Any]]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from inference.training.metrics import BOOTSTRAP_RESAMPLES, percentiles
+from inference.training.metrics import BOOTSTRAP_RESAMPLES, central_95, percentiles
 
 BINS = 15  # of equal width over the top probability, as in most published figures
 
@@ -123,8 +123,8 @@ def _reflected(estimate: float, resampled: list[float]) -> tuple[float, float]:
 
     A resample leans above the estimate as the estimate leans above the truth; reflected, that is taken off.
     """
-    low, high = np.percentile(resampled, (2.5, 97.5))
-    return max(0.0, float(2 * estimate - high)), max(0.0, float(2 * estimate - low))
+    low, high = central_95(resampled)
+    return max(0.0, 2 * estimate - high), max(0.0, 2 * estimate - low)
 
 
 def _bins(top: np.ndarray) -> np.ndarray:

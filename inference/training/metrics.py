@@ -161,7 +161,10 @@ def _mean(values: list[float | None]) -> float | None:
 def percentiles(values: Sequence[float | None]) -> tuple[float, float] | None:
     """Bootstrap interval: the 2.5th and 97.5th percentile of a figure over resamples; None where it never exists."""
     known = [value for value in values if value is not None]
-    if not known:
-        return None
-    low, high = np.percentile(known, (2.5, 97.5))
+    return central_95(known) if known else None
+
+
+def central_95(values: np.ndarray | Sequence[float]) -> tuple[float, float]:
+    """The 2.5th and 97.5th percentile."""
+    low, high = np.percentile(values, (2.5, 97.5))
     return float(low), float(high)
