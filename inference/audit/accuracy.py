@@ -31,7 +31,7 @@ def measure(data: AuditSet, probabilities: np.ndarray, seed: int) -> dict[str, A
         **balanced(right, data.targets, seed),
         "by_source": _by_group(data, right, data.sources),
         "by_age_group": _by_group(data, right, data.age_groups),
-        "within_source": _within_source(data, probabilities, right, seed),
+        "within_source": within_source(data, probabilities, seed),
     }
 
 
@@ -76,14 +76,18 @@ def _by_group(data: AuditSet, right: np.ndarray, groups: np.ndarray) -> dict[str
     return results
 
 
-def _within_source(
-    data: AuditSet, probabilities: np.ndarray, right: np.ndarray, seed: int
-) -> dict[str, dict[str, Any]]:
+def within_source(data: AuditSet, probabilities: np.ndarray, seed: int) -> dict[str, dict[str, Any]]:
     """Sources with several classes; see `WITHIN_SOURCE`.
 
     Accuracy is that of the model as served, which may also name a class that the source does not hold; the AUC asks how
     well the classes that it does hold are told apart.
+
+    Args:
+        data: The images.
+        probabilities: float (n, classes).
+        seed: Seed of the bootstrap.
     """
+    right = probabilities.argmax(axis=1) == data.targets
     results = {}
     for source in np.unique(data.sources):
         inside = data.sources == source

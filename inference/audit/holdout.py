@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from inference.audit.accuracy import accuracy, by_class
+from inference.audit.accuracy import accuracy, by_class, within_source
 from inference.audit.data import AuditError, AuditSet
 from inference.networks import NetworkDefinition
 from inference.training.data import LabelledImages
@@ -50,7 +50,8 @@ def leave_out(
         source: The source.
         train: Training images with their sources as `groups`.
         val: Validation images, which choose the epoch, likewise.
-        test: Images of which those of the source are judged; none of them may be among the other sources' images.
+        test: Images to judge: those of the source, and beside them those of the sources that stay. They may be the
+            validation images, which choose the epoch, but none of the training's.
         how: How to train.
         stream: Where progress is shown.
 
@@ -61,8 +62,8 @@ def leave_out(
         AuditError: If the source has no image to test on, or a class has no other source.
         DataError: If the run folder holds another training.
     """
-    chosen = test.subset(test.sources == source)
-    if not len(chosen):
+    held = test.sources == source
+    if not held.any():
         raise AuditError(
             f"No image to test on is of the source {source}; there is {', '.join(np.unique(test.sources))}."
         )
@@ -70,6 +71,7 @@ def leave_out(
     folder = how.folder / f"loso-{how.network.name}-{re.sub(r'[^A-Za-z0-9]+', '-', source)}"
     about = {
         "network": how.network.name,
+        "size": how.network.input_size,
         "labels": train.labels,
         "recipe": asdict(how.recipe),
         "seed": how.seed,
@@ -91,13 +93,19 @@ def leave_out(
         on_epoch=screen.epoch,
     )
     model = train_to_end(training, precision=how.precision)
-    probabilities = predict(model, chosen.images, how.network.input_size, how.recipe.preprocessing)
-    right = probabilities.argmax(axis=1) == chosen.targets
+    probabilities = predict(model, test.images, how.network.input_size, how.recipe.preprocessing)
+    right = probabilities.argmax(axis=1) == test.targets
+    chosen = test.subset(held)
+    area = within_source(chosen, probabilities[held], how.seed).get(source, {})
     counts = np.bincount(train.targets, minlength=len(train.labels)).tolist()
-    return accuracy(right) | {
-        "by_class": by_class(chosen, right),
+    return accuracy(right[held]) | {
+        "by_class": by_class(chosen, right[held]),
+        "macro_auc": area.get("macro_auc"),
+        "macro_auc_ci95": area.get("macro_auc_ci95"),
+        "other_sources": accuracy(right[~held]) if not held.all() else None,
         "trained_on": dict(zip(train.labels, counts, strict=True)),
         "network": how.network.name,
+        "size": how.network.input_size,
         "recipe": how.recipe.name,
         "epochs": how.epochs,
         "seed": how.seed,

@@ -129,14 +129,36 @@ def _held_out(figures: Figures) -> str:
     rows = []
     for source, row in stored.items():
         seen = figures["baseline"]["by_source"].get(source)
-        how = f"{row['network']}, {row['recipe']}, {row['epochs']} epochs"
+        how = f"{row['network']} at {row['size']} pixels, {row['recipe']}, {row['epochs']} epochs"
         classes = "; ".join(f"{label} {_counted(cell)}" for label, cell in row["by_class"].items())
-        rows.append((source, _counted(seen), _counted(row), classes, how))
+        rows.append(
+            (
+                source,
+                _counted(seen),
+                _counted(row),
+                classes,
+                _value(row, "macro_auc"),
+                _counted(row["other_sources"]),
+                how,
+            )
+        )
     return (
         "## Leave one source out\n"
         "The network trained again without a source, judged on this source: the nearest to another hospital that these "
-        "collections allow. This measures network and recipe; the audited weights have seen all sources.\n\n"
-        + _table(("Source", "Audited model", "Trained without it", "By class, trained without it", "Training"), rows)
+        "collections allow. This measures network and recipe; the audited weights have seen all sources. The AUC is "
+        "between the classes that the source holds, beside that of the audited model under 'Within one source'.\n\n"
+        + _table(
+            (
+                "Source",
+                "Audited model",
+                "Trained without it",
+                "By class, trained without it",
+                "Macro AUC, trained without it",
+                "Other sources, trained without it",
+                "Training",
+            ),
+            rows,
+        )
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from inference.networks import covidnet8, resnet50, vgg
@@ -47,6 +47,15 @@ class NetworkDefinition:
     reference: str
     channels: int = 3
     imagenet: str = ""
+
+    def resized(self, size: int) -> NetworkDefinition:
+        """The same network on an input of `size` pixels per side.
+
+        Raises:
+            ValueError: If it cannot be built at this size.
+        """
+        self.build(2, size=size)
+        return replace(self, input_size=size)
 
 
 NETWORKS: dict[str, NetworkDefinition] = {

@@ -155,6 +155,8 @@ class TestLeaveOneSourceOut:
         assert row["images"] == 16
         assert row["trained_on"] == {"clear": 8, "ill": 8}
         assert set(row["by_class"]) == set(toys.LABELS)
+        assert 0 <= row["macro_auc"] <= 1
+        assert row["other_sources"]["images"] == len(toys.SOURCES) * 16 - row["images"]
         assert figures == before
         assert "## Leave one source out" in text
 
@@ -167,6 +169,14 @@ class TestLeaveOneSourceOut:
 
         assert set(figures["leave_one_source_out"]) == set(toys.SOURCES)
         assert history.read_text() == before
+
+    def test_trains_at_the_size_that_is_asked_for(self, tmp_path, arguments):
+        figures, text = audit(tmp_path, "--shift-images", "2", "--size", "28", *arguments, "clinic")
+
+        assert figures["leave_one_source_out"]["clinic"]["size"] == 28
+        assert "toy at 28 pixels" in text
+        with pytest.raises(CommandError, match="another size"):
+            audit(tmp_path, "--only", "leave-one-source-out", *arguments, "clinic")
 
     def test_goes_on_with_no_run_of_another_length_or_other_images(self, tmp_path, arguments):
         again = ["--only", "leave-one-source-out", *arguments, "clinic"]

@@ -158,6 +158,9 @@ def test_an_audit_appears_with_its_verdict(docs):
             "b": {
                 "accuracy": 0.7,
                 "by_class": {"covid": {"accuracy": 0.65}},
+                "macro_auc": 0.75,
+                "other_sources": {"accuracy": 0.9, "accuracy_ci95": [0.8, 0.95]},
+                "size": 64,
                 "recipe": "authors",
                 "epochs": 3,
                 "network": "tiny",
@@ -176,7 +179,7 @@ def test_an_audit_appears_with_its_verdict(docs):
     assert "**Says little: both lungs painted black.**" in text
     assert "**Not nothing: both lungs painted black (covid).**" in text
     assert "Verdict of the audit: **failed (" in text
-    assert "| b | 0.700 | covid 0.65 | tiny, authors, 3 epochs |" in text
+    assert "| b | 0.700 | covid 0.65 | 0.750 | 0.900 (0.800 to 0.950) | tiny at 64 pixels, authors, 3 epochs |" in text
     assert "| tiny-1 | covid | 0.800 | 0.50 |" in text
     assert "so not probed: normal, pneumonia." in text
 

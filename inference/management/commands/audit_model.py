@@ -65,6 +65,7 @@ class Command(BaseCommand):
         again.add_argument("--leave-out", nargs="+", default=[], metavar="SOURCE", help="sources to train without")
         again.add_argument("--train-data", type=Path, help="folder with the subfolders train and val, in --table")
         again.add_argument("--network", choices=sorted(NETWORKS), help="what to train")
+        again.add_argument("--size", type=int, help="pixels per side of its input (default: the network's)")
         again.add_argument("--recipe", default="authors", choices=sorted(RECIPES), help="default: %(default)s")
         again.add_argument("--epochs", type=int, default=20, help="epochs of each training (default: %(default)s)")
         again.add_argument("--precision", default="auto", choices=PRECISIONS, help="default: %(default)s")
@@ -129,8 +130,9 @@ class Command(BaseCommand):
         splits = [find_files(options["train_data"] / split, data.labels) for split in ("train", "val")]
         paths = [path for files in splits for path in files.paths]
         train, val = (read_labelled(files, self.stderr, groups) for files in splits)
+        network = NETWORKS[options["network"]]
         how = Retraining(
-            network=NETWORKS[options["network"]],
+            network=network.resized(options["size"]) if options["size"] else network,
             recipe=RECIPES[options["recipe"]],
             epochs=options["epochs"],
             seed=options["seed"],

@@ -82,7 +82,10 @@ class Command(BaseCommand):
         if options["epochs"] < 1:
             raise CommandError("--epochs must be at least 1.")
         if options["size"]:
-            network = _resized(network, options["size"])
+            try:
+                network = network.resized(options["size"])
+            except ValueError as error:
+                raise CommandError(str(error)) from error
         folder = options["out"] or Path("runs") / network.name
         try:
             labels = _labels(options)
@@ -136,14 +139,6 @@ class Command(BaseCommand):
         figures = results.summarise(training, history, model, calibration, policy)
         write_evidence(provenance(published) | {"initial": options["init"]} | figures, folder / "training.json")
         self.stdout.write(f"Best validation accuracy {figures['val']['accuracy']:.4f}; results are in {folder}.")
-
-
-def _resized(network: NetworkDefinition, size: int) -> NetworkDefinition:
-    try:
-        network.build(2, size=size)
-    except ValueError as error:
-        raise CommandError(str(error)) from error
-    return dataclasses.replace(network, input_size=size)
 
 
 def _labels(options: dict[str, Any]) -> tuple[str, ...]:

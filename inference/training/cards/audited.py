@@ -50,11 +50,14 @@ def _left_out(sources: dict[str, Any]) -> list[str]:
             source,
             with_interval(row, "accuracy"),
             "; ".join(f"{label} {number(part['accuracy'], 2)}" for label, part in row["by_class"].items()),
-            f"{row['network']}, {row['recipe']}, {row['epochs']} epochs",
+            with_interval(row, "macro_auc"),
+            with_interval(row["other_sources"], "accuracy") if row["other_sources"] else "–",
+            f"{row['network']} at {row['size']} pixels, {row['recipe']}, {row['epochs']} epochs",
         ]
         for source, row in sources.items()
     ]
-    return table(["Trained without, tested on", "Accuracy", "By class", "Trained with"], rows)
+    header = ["Trained without, tested on", "Accuracy", "By class", "Macro AUC", "Accuracy, other sources"]
+    return table([*header, "Trained with"], rows)
 
 
 def _probe(members: dict[str, Any], left: str) -> list[str]:
