@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from django.db.models import Q
 
+from cases.hand import Hand, hand_of
 from cases.models import AiStatus, Case, Review
 from cases.models.cases import CaseQuerySet
 from portal.accounts.access import Action
@@ -98,15 +99,11 @@ def _is_blinded(user) -> bool:
     return bool(user.facility and user.facility.blind_first_read and user.has_perm(Action.REVIEW_CASE))
 
 
-def blinding_of(user) -> Blinding:
-    """The rule for this user, whatever cases they ask for."""
+def blinding_of(user, hand: Hand | None = None) -> Blinding:
+    """The rule for this user, whatever cases they ask for; ``hand`` is what they have in hand, where that is known."""
     if not _is_blinded(user):
         return Blinding()
-    own = Review.objects.filter(reader=user).order_by()
-    given = own.filter(signed_at=None).exclude(case__status=Case.Status.SIGNED).exclude(first_impression="")
-    signed = own.awaiting_another()
-    committed = given.values_list("case_id").union(signed.values_list("case_id"))
-    return Blinding(is_blinded=True, committed=frozenset(pk for (pk,) in committed))
+    return Blinding(is_blinded=True, committed=(hand or hand_of(user)).committed)
 
 
 def blinding_on(case: Case, user, reviews: Iterable[Review]) -> Blinding:

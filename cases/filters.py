@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property, reduce
+from functools import reduce
 from operator import or_
 
 import django_filters
@@ -12,8 +12,9 @@ from django.utils import timezone
 
 from cases import labels, search
 from cases.blinding import Blinding
+from cases.hand import Hand
 from cases.lanes import rules_of
-from cases.models import Case, Patient, Priority, Review, Stage
+from cases.models import Case, Patient, Priority, Stage
 from cases.models.cases import CaseQuerySet
 
 
@@ -62,9 +63,9 @@ class WorklistFilter(django_filters.FilterSet):
         model = Case
         fields: list[str] = []
 
-    def __init__(self, *args, blinding: Blinding, **kwargs):
+    def __init__(self, *args, blinding: Blinding, hand: Hand, **kwargs):
         super().__init__(*args, **kwargs)
-        self.blinding = blinding
+        self.blinding, self.hand = blinding, hand
         self.filters["ai"].extra["choices"] = blinding.statuses
         self.filters["label"].extra["choices"] = [(code, labels.title(code)) for code in labels.classes()]
         asked = self.data.get("status", "")
@@ -83,15 +84,6 @@ class WorklistFilter(django_filters.FilterSet):
         """Whether more than the tab is chosen."""
         return any(self.data.get(name) for name in self.filters if name != "status")
 
-    @cached_property
-    def in_hand(self) -> list[int]:
-        """Primary keys of the unsigned cases that the reader holds, has begun to write about, or read first."""
-        reader = self.request.user
-        own = Review.objects.filter(reader=reader, case__facility=reader.facility).order_by()
-        held = Case.objects.filter(claimed_by=reader, facility=reader.facility).order_by().values_list("pk")
-        drafted = own.filter(signed_at=None).exclude(case__status=Case.Status.SIGNED).values_list("case")
-        return [pk for (pk,) in held.union(drafted, own.awaiting_another().values_list("case"))]
-
     def filter_queryset(self, queryset: CaseQuerySet) -> CaseQuerySet:
         queryset = super().filter_queryset(queryset)
         return queryset if self.tab else queryset.awaiting_review()  # django-filter leaves out what is empty
@@ -99,7 +91,7 @@ class WorklistFilter(django_filters.FilterSet):
     def in_tab(self, queryset: CaseQuerySet, name: str, value: str) -> CaseQuerySet:
         match value:
             case Tab.MINE:
-                return queryset.awaiting_review().filter(pk__in=self.in_hand)
+                return queryset.awaiting_review().filter(pk__in=self.hand.cases)
             case Tab.SECOND_READS:
                 return queryset.due_for(Stage.SECOND)
             case Tab.DISAGREEMENTS:

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from functools import reduce
 from operator import and_, or_
 
-from django.db.models import Q, QuerySet
+from django.core.exceptions import EmptyResultSet
+from django.db.models import F, Q, QuerySet
+from django.db.models.lookups import In
 
 from cases.models import Patient
 from cases.models.cases import CaseQuerySet
@@ -28,12 +30,24 @@ def found(cases: CaseQuerySet, words: Sequence[str], *, patients: QuerySet[Patie
     """
     if not words:
         return cases
-    fitting = cases.filter(_all(_patient_fits(word, "patient__") | _case_fits(word) for word in words))
+    fitting = _all(_patient_fits(word, "patient__") | _case_fits(word) for word in words)
     by_name = _keys(patients.filter(_all(_patient_fits(word) for word in words)))
-    by_number = _keys(cases.filter(reduce(or_, map(_case_fits, words))))
+    numbered = cases.filter(reduce(or_, map(_case_fits, words)))
+    by_number = _keys(numbered.filter(fitting) if len(words) > 1 else numbered)
     if len(by_name) > RARE or len(by_number) > RARE:
-        return fitting
-    return fitting.filter(Q(patient__in=by_name) | Q(pk__in=by_number))
+        return cases.filter(fitting)
+    return cases.filter(Q(OneOf(F("patient_id"), by_name)) | Q(OneOf(F("pk"), by_number)))
+
+
+class OneOf(In):
+    """Like ``In``, for many numbers: PostgreSQL gets them as one value, which it reads in a fraction of the time."""
+
+    def as_postgresql(self, compiler, connection):
+        if not self.rhs:
+            raise EmptyResultSet  # there is nothing to ask
+        left, parameters = self.process_lhs(compiler, connection)
+        numbers = ",".join(map(str, self.rhs))
+        return f"{left} = ANY(%s::bigint[])", [*parameters, f"{{{numbers}}}"]
 
 
 def _all(conditions) -> Q:

@@ -10,6 +10,7 @@ from django_htmx.middleware import HtmxDetails
 
 from cases.blinding import ShownAi, blinding_of
 from cases.filters import SavedFilterForm, Tab, WorklistFilter
+from cases.hand import hand_of
 from cases.lanes import ReadingOrder
 from cases.models import Case, SavedFilter, Stage
 from cases.order import Wait
@@ -56,8 +57,9 @@ class WorklistView(TemplateView):
     def get_context_data(self, **kwargs):
         user, query = self.request.user, self.request.GET
         visible = Case.objects.visible_to(user).for_worklist()
-        blinding = blinding_of(user)
-        filters = WorklistFilter(query, queryset=visible, request=self.request, blinding=blinding)
+        hand = hand_of(user)
+        blinding = blinding_of(user, hand)
+        filters = WorklistFilter(query, queryset=visible, request=self.request, blinding=blinding, hand=hand)
         choices = orders(user.facility, is_unsigned=filters.tab.is_unsigned)
         sort = query.get("sort", "")
         sort = sort if sort in choices else ""
@@ -97,7 +99,7 @@ class WorklistView(TemplateView):
             },
             at_most=COUNTED,
             user=self.request.user,
-        ) | {Tab.MINE: len(filters.in_hand)}
+        ) | {Tab.MINE: len(filters.hand.cases)}
         return {tab: f"{COUNTED - 1}+" if number >= COUNTED else str(number) for tab, number in numbers.items()}
 
     def _leave_trace(self) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from django import forms
+from django.contrib.auth import authenticate
 
 from portal.accounts.keyboard import ACTIONS
 
@@ -14,3 +15,22 @@ class KeyboardForm(forms.Form):
             field = forms.CharField(label=action.title, max_length=1)
             field.widget.attrs |= {"class": "form-control key-input", "autocomplete": "off", "autocapitalize": "none"}
             self.fields[action.name] = field
+
+
+class NewTokenForm(forms.Form):
+    """A token outlives the session that made it, so whoever makes one says who they are again."""
+
+    password = forms.CharField(
+        label="Your password", strip=False, widget=forms.PasswordInput(attrs={"autocomplete": "current-password"})
+    )
+
+    def __init__(self, *args, request, **kwargs):
+        super().__init__(*args, **kwargs)
+        self._request = request
+
+    def clean_password(self) -> str:
+        password, user = self.cleaned_data["password"], self._request.user
+        # Counted like a sign-in: guessing is cut short, and leaves its rows in the audit trail.
+        if authenticate(self._request, username=user.get_username(), password=password) != user:
+            raise forms.ValidationError("This is not your password.")
+        return password

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from django.contrib.auth.models import AbstractUser, UserManager
 from django.core.validators import MaxValueValidator
-from django.db import models
+from django.db import models, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
@@ -140,6 +140,7 @@ class User(AbstractUser):
     def __str__(self) -> str:
         return self.get_full_name() or self.username
 
+    @transaction.atomic
     def save(self, *args, **kwargs) -> None:
         """A new password, whoever gives it, ends the account's API tokens: others may have known the old one."""
         # Django's own mark, which it does not set where it only stores a known password in a newer way.

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from django.contrib import messages
 from django.contrib.auth.views import PasswordChangeView, RedirectURLMixin
+from django.db import transaction
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse_lazy
 from django.views import View
@@ -9,7 +10,7 @@ from django.views.generic import FormView, TemplateView
 from knox.models import get_token_model
 
 from portal.accounts.access import allows, rule_for
-from portal.accounts.forms import KeyboardForm
+from portal.accounts.forms import KeyboardForm, NewTokenForm
 from portal.accounts.keyboard import choose_keys, keys_of, reset_keys
 from portal.accounts.models import NoticeAcceptance
 from portal.accounts.notice import VERSION, accept_notice
@@ -83,11 +84,15 @@ class TokensView(TemplateView):
 
     def get_context_data(self, **kwargs):
         tokens = get_token_model().objects.filter(user=self.request.user).order_by("-created")
-        return super().get_context_data(**kwargs, tokens=tokens)
+        return super().get_context_data(**{"form": NewTokenForm(request=self.request), "tokens": tokens} | kwargs)
 
     def post(self, request, *args, **kwargs):
-        _, token = get_token_model().objects.create(user=request.user)
-        record(Event.CREATED_TOKEN, actor=request.user, obj=request.user, request=request)
+        form = NewTokenForm(request.POST, request=request)
+        if not form.is_valid():
+            return self.render_to_response(self.get_context_data(form=form), status=400)
+        with transaction.atomic():
+            _, token = get_token_model().objects.create(user=request.user)
+            record(Event.CREATED_TOKEN, actor=request.user, obj=request.user, request=request)
         return self.render_to_response(self.get_context_data(new_token=token))
 
 
