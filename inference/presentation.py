@@ -50,9 +50,14 @@ class HeatmapChoice:
 
     uid: UUID
     is_usable: bool
-    title: str
+    class_title: str
+    model: str
     description: str
     is_predicted: bool
+
+    @property
+    def title(self) -> str:
+        return f"{self.class_title} · {self.model}"
 
 
 @dataclass(frozen=True)
@@ -85,6 +90,7 @@ class Results:
     members: list[MemberOutput] = field(default_factory=list)
     member_rows: list[ClassRow] = field(default_factory=list)
     agreement: str = ""
+    members_agree: bool = True
     heatmaps: list[HeatmapChoice] = field(default_factory=list)
 
     @property
@@ -115,6 +121,7 @@ def results_of(radiograph: Radiograph, blinding: Blinding) -> Results:
     said = _said_in(prediction)
     members = list({row.member: None for row in said if row.member})
     rows = _member_rows(said)
+    agree = len(members) < 2 or _agree(prediction, rows)
     return Results(
         radiograph,
         run,
@@ -123,7 +130,8 @@ def results_of(radiograph: Radiograph, blinding: Blinding) -> Results:
         probabilities=[row for row in said if row.member is None],
         members=members,
         member_rows=rows,
-        agreement=_agreement(prediction, rows) if len(members) > 1 else "",
+        agreement=_agreement(prediction, rows, agree) if len(members) > 1 else "",
+        members_agree=agree,
         heatmaps=_heatmaps(said, prediction.called_label, members),
     )
 
@@ -161,10 +169,15 @@ def _member_rows(said: Sequence[ClassProbability]) -> list[ClassRow]:
     return [ClassRow(label, values) for label, values in by_label.items()]
 
 
-def _agreement(prediction: Prediction, rows: Sequence[ClassRow]) -> str:
-    """In one sentence whether the members say the same, and how far apart they are."""
+def _agree(prediction: Prediction, rows: Sequence[ClassRow]) -> bool:
+    """Whether the members hold the same class for the likeliest, and are not too far apart to name one."""
     favourites = {max(rows, key=lambda row: row.values[index]).label for index in range(len(rows[0].values))}
-    if len(favourites) == 1 and prediction.indeterminate_reason != Prediction.IndeterminateReason.DISAGREEMENT:
+    return len(favourites) == 1 and prediction.indeterminate_reason != Prediction.IndeterminateReason.DISAGREEMENT
+
+
+def _agreement(prediction: Prediction, rows: Sequence[ClassRow], agree: bool) -> str:
+    """In one sentence whether the members say the same, and how far apart they are."""
+    if agree:
         return f"The models agree on the likeliest class; they differ by {prediction.spread:.2f} at most."
     widest = max(rows, key=lambda row: row.difference)
     return f"The models differ by {prediction.spread:.2f}, most about {labels.title(widest.label)}."
@@ -183,7 +196,8 @@ def _heatmaps(
             HeatmapChoice(
                 uid=row.heatmap_uid,
                 is_usable=row.heatmap_is_usable,
-                title=title if len(members) == 1 else f"{title} · {version.network} {version.version}",
+                class_title=title,
+                model=str(version),
                 description=f"Heatmap (Grad-CAM): what {version} weighed towards {title}. Research use only.",
                 is_predicted=row.label == called and row.member == members[0],
             )

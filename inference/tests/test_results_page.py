@@ -115,8 +115,15 @@ def test_members_are_shown_with_what_each_said_its_weight_and_its_card(client_of
 
     assert "The models differ by 0.75, most about Covid." in page
     for version in ModelVersion.objects.all():
-        assert f'href="{reverse("inference:model", args=[version.uid])}" title="Model card of {version}"' in page
+        assert f'href="{reverse("inference:model", args=[version.uid])}">{version}</a>' in page
+    assert '<details class="members" open>' in page
     assert page.count("weight 0.50") == 2
+    choices = re.findall(r'<optgroup label="(.+)">|<option .+>(.+)</option>', page)
+    first, second = (str(version) for version in ModelVersion.objects.order_by("pk"))
+    assert [group or choice for group, choice in choices] == [
+        *(f"1: {first}", "Covid (1)", "Normal (1) (no usable map)", "Pneumonia (1)"),
+        *(f"2: {second}", "Covid (2)", "Normal (2) (no usable map)", "Pneumonia (2)"),
+    ]
     rows = re.findall(r'<th scope="row">(\w+)</th><td class="num">([.0-9]+)</td><td class="num">([.0-9]+)</td>', page)
     assert rows == [("Covid", "0.85", "0.10"), ("Normal", "0.05", "0.75"), ("Pneumonia", "0.10", "0.15")]
 
@@ -125,9 +132,10 @@ def test_members_that_say_the_same_agree(client_of, radiologist, radiograph):
     said = ((0.9, 0.05, 0.05), (0.8, 0.1, 0.1))
     succeeded_run((0.85, 0.08, 0.07), radiograph=radiograph, members=said, pipeline=pair(radiograph))
 
-    assert "The models agree on the likeliest class; they differ by 0.10 at most." in fragment(
-        client_of(radiologist), radiograph
-    )
+    page = fragment(client_of(radiologist), radiograph)
+
+    assert "The models agree on the likeliest class; they differ by 0.10 at most." in page
+    assert '<details class="members">' in page  # what each said is there to be opened
 
 
 def test_a_single_model_has_nobody_to_agree_with(client_of, radiologist, radiograph):

@@ -46,7 +46,7 @@ WHITENOISE_USE_FINDERS = True
 _QUEUE_DIR = VAR_DIR / "queue"
 for _name in ("messages", "control"):
     (_QUEUE_DIR / _name).mkdir(parents=True, exist_ok=True)
-CELERY_BROKER_URL = "filesystem://"
+CELERY_BROKER_URL = "filesystem://localhost"  # a host that nothing asks for: without one kombu warns
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     # One folder both ways: what the web process writes is what the worker reads.
     "data_folder_in": str(_QUEUE_DIR / "messages"),
