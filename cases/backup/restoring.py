@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
+from django.contrib.sessions.models import Session
 from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
@@ -36,7 +37,7 @@ def restore_backup(path: Path, name: str | None = None, *, overwrite: bool = Fal
     """Brings database and images back, and compares both with the backup.
 
     Images come first: where something breaks off, the database does not name what is not there yet, and the same
-    restore can be repeated.
+    restore can be repeated. Nobody is signed in afterwards.
 
     Args:
         path: The backup folder.
@@ -63,6 +64,7 @@ def restore_backup(path: Path, name: str | None = None, *, overwrite: bool = Fal
     database.restore(backup.dump)
     _check_result(manifest, storage)
     call_command("migrate", verbosity=0, interactive=False)  # the backup may be of an earlier release
+    Session.objects.all().delete()  # of that day: whoever has signed out since would be signed in again
     record(Event.RESTORED_BACKUP, actor=None, detail=f"made {manifest.made_at}")
     return manifest
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, time, timedelta
 
 from django import template
+from django.template.defaultfilters import date as formatted
+from django.utils import timezone
 
 from cases import labels
 from cases.timeline import timeline
@@ -24,6 +26,13 @@ def span(length: timedelta) -> str:
     if minutes < _MINUTES_PER_DAY:
         return f"{minutes // _MINUTES_PER_HOUR} h {minutes % _MINUTES_PER_HOUR:02d} min"
     return f"{minutes // _MINUTES_PER_DAY} d {minutes % _MINUTES_PER_DAY // _MINUTES_PER_HOUR} h"
+
+
+@register.filter
+def acquired(moment: datetime, day: str) -> str:
+    """When an image was made, the day in this format. Midnight stands for a time that the header does not say."""
+    local = timezone.localtime(moment)
+    return formatted(local, day if local.time() == time.min else f"{day}, H:i")
 
 
 @register.filter

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime, timedelta
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from cases.claims import claim_case
 from cases.models import Case, LabResult, Review
@@ -33,6 +34,19 @@ def test_the_page_shows_patient_question_and_image(client_of, radiologist, case)
 
     for words in ("Lovelace, Ada", "MRN-9", "Dry cough", case.radiographs.get().get_absolute_url(), "Start reading"):
         assert words in page
+
+
+@pytest.mark.parametrize(("hour", "shown"), [(9, "3 Mar 2026, 09:31"), (None, "3 Mar 2026")])
+def test_an_image_without_a_time_of_day_shows_its_day(client_of, radiologist, case, hour, shown):
+    made = datetime(2026, 3, 3, tzinfo=timezone.get_current_timezone())
+    if hour is not None:
+        made += timedelta(hours=hour, minutes=31)
+    case.radiographs.update(acquired_at=made)
+
+    page = client_of(radiologist).get(case.get_absolute_url()).text
+
+    assert f'<dd class="num">{shown}</dd>' in page
+    assert ", 00:00" not in page
 
 
 def test_every_page_says_that_it_is_for_research(client_of, radiologist, case):

@@ -32,6 +32,9 @@ class Command(BaseCommand):
                 self.tell("Whole", check_backup(folder, backup))
             else:
                 self.tell("Restored", restore_backup(folder, backup, overwrite=overwrite))
+                self.stdout.write(
+                    "Users, passwords and API tokens are those of that day: what was revoked since works again."
+                )
         except DomainError as error:
             raise CommandError(str(error)) from error
         except DatabaseError as error:
