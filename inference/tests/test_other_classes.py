@@ -104,7 +104,7 @@ def test_the_case_page_shows_every_class_with_its_heatmap(client_of, radiologist
 
     results, page = response.context["results"], response.content.decode()
     assert results.headline == TITLES[LABELS.index(case.ai_label)]
-    assert [choice.title for choice in results.heatmaps] == TITLES
+    assert [choice.class_title for choice in results.heatmaps] == TITLES
     for title in TITLES:
         assert f'<span class="bar-label">{title}</span>' in page
         assert f"weighed towards {title}. Research use only." in page
