@@ -7,7 +7,7 @@ from django.views import View
 
 from cases.blinding import blinding_of
 from cases.filters import SavedFilterForm, WorklistFilter
-from cases.hand import hand_of
+from cases.hand import Hand
 from cases.models import Case, SavedFilter
 from cases.saved_filters import remove_filter, save_filter
 from cases.worklist import SORTS
@@ -45,10 +45,8 @@ def _known_part(request, query: str) -> str:
     """What the worklist knows of an address, but no place and no search: a filter keeps nobody's name."""
     asked = QueryDict(query, mutable=True)
     asked.pop("q", None)
-    hand = hand_of(request.user)
-    filters = WorklistFilter(
-        asked, queryset=Case.objects.none(), request=request, blinding=blinding_of(request.user, hand), hand=hand
-    )
+    blinding = blinding_of(request.user)
+    filters = WorklistFilter(asked, queryset=Case.objects.none(), request=request, blinding=blinding, hand=Hand())
     known = filters.form.cleaned_data if filters.is_valid() else {}
     kept = QueryDict(mutable=True)
     kept.update({name: value for name, value in known.items() if value})

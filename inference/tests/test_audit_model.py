@@ -207,6 +207,10 @@ class TestLeaveOneSourceOut:
             ["--leave-out", "a", "--network", "covidnet8", "--recipe", "robust", "--train-data", "b", "--table", "c"],
             "does not fit this network",
         ),
+        (
+            ["--leave-out", "a", "--network", "covidnet8", "--size", "64", "--train-data", "b", "--table", "c"],
+            "193",
+        ),
         (["--engine", "abacus"], "invalid choice: 'abacus'"),
     ],
 )

@@ -16,7 +16,7 @@ from inference.audit.page import page
 from inference.audit.reading import SOURCE_COLUMN, read_audit_set
 from inference.audit.run import audit, judgements
 from inference.engines import ENGINE_NAMES
-from inference.networks import NETWORKS
+from inference.networks import NETWORKS, NetworkDefinition
 from inference.pipelines import find_pipeline
 from inference.spec import PipelineSpec
 from inference.training.data import DataError, find_files, groups_of
@@ -130,9 +130,8 @@ class Command(BaseCommand):
         splits = [find_files(options["train_data"] / split, data.labels) for split in ("train", "val")]
         paths = [path for files in splits for path in files.paths]
         train, val = (read_labelled(files, self.stderr, groups) for files in splits)
-        network = NETWORKS[options["network"]]
         how = Retraining(
-            network=network.resized(options["size"]) if options["size"] else network,
+            network=_network(options),
             recipe=RECIPES[options["recipe"]],
             epochs=options["epochs"],
             seed=options["seed"],
@@ -162,7 +161,13 @@ def _check(options: dict[str, Any]) -> None:
     if options["leave_out"] and not (options["network"] and options["train_data"] and options["table"]):
         raise AuditError("--leave-out needs --network, --train-data and --table.")
     if options["leave_out"]:
-        RECIPES[options["recipe"]].check_sizes(NETWORKS[options["network"]])
+        RECIPES[options["recipe"]].check_sizes(_network(options))
+
+
+def _network(options: dict[str, Any]) -> NetworkDefinition:
+    """What is trained without a source; raises ValueError if it cannot be built at the size that is asked for."""
+    network = NETWORKS[options["network"]]
+    return network.resized(options["size"]) if options["size"] else network
 
 
 def _stored(path: Path, about: dict[str, Any]) -> dict[str, Any]:
