@@ -17,42 +17,42 @@ PASSWORD = "a long enough phrase"
 
 
 @pytest.fixture
-def browser(radiologist, client_of):
+def signed_in(radiologist, client_of):
     radiologist.set_password(PASSWORD)
     radiologist.save()
     return client_of(radiologist)
 
 
-def make(browser, password: str):
-    return browser.post(reverse("tokens"), {"password": password})
+def make(signed_in, password: str):
+    return signed_in.post(reverse("tokens"), {"password": password})
 
 
-def test_a_token_that_is_made_with_the_password_works_until_it_is_revoked(browser, client):
-    shown = re.search(r'class="token">(\w+)<', make(browser, PASSWORD).text)
+def test_a_token_that_is_made_with_the_password_works_until_it_is_revoked(signed_in, client):
+    shown = re.search(r'class="token">(\w+)<', make(signed_in, PASSWORD).text)
     assert shown
 
     header = {"Authorization": f"Token {shown[1]}"}
     assert client.get("/api/v1/cases/", headers=header).status_code == 200
-    assert shown[1] not in browser.get(reverse("tokens")).text
+    assert shown[1] not in signed_in.get(reverse("tokens")).text
 
-    browser.post(reverse("token-revoke", args=[get_token_model().objects.get().token_key]))
+    signed_in.post(reverse("token-revoke", args=[get_token_model().objects.get().token_key]))
     assert client.get("/api/v1/cases/", headers=header).status_code == 401
     kept = AuditEvent.objects.filter(event__in=[Event.CREATED_TOKEN, Event.REVOKED_TOKEN])
     assert list(kept.order_by("pk").values_list("event", flat=True)) == [Event.CREATED_TOKEN, Event.REVOKED_TOKEN]
 
 
 @pytest.mark.parametrize(("password", "said"), [("of somebody else", "This is not your password."), ("", "required")])
-def test_without_the_password_there_is_none(browser, password, said):
-    answer = make(browser, password)
+def test_without_the_password_there_is_none(signed_in, password, said):
+    answer = make(signed_in, password)
 
     assert (answer.status_code, said in answer.text) == (400, True)
     assert not get_token_model().objects.exists()
     assert AuditEvent.objects.filter(event=Event.SIGN_IN_FAILED).exists() == bool(password)
 
 
-def test_guessing_the_password_is_cut_short(browser):
-    answers = [make(browser, f"guess {number}").status_code for number in range(settings.AXES_FAILURE_LIMIT)]
+def test_guessing_the_password_is_cut_short(signed_in):
+    answers = [make(signed_in, f"guess {number}").status_code for number in range(settings.AXES_FAILURE_LIMIT)]
 
     assert answers[-1] == 429
-    assert make(browser, PASSWORD).status_code == 429
+    assert make(signed_in, PASSWORD).status_code == 429
     assert not get_token_model().objects.exists()
