@@ -1,7 +1,7 @@
-"""Leave one source out: train again without a source, then test on it, as another hospital would.
+"""Leave one source out: train again without a source, then test on it.
 
 This is the nearest that collections at hand come to an outside test. It audits network and recipe, not one weights
-file.
+file; and a collection that is itself collected may hold images of the same hospital.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from inference.training.data import LabelledImages
 from inference.training.finished import train_to_end
 from inference.training.folds import subset
 from inference.training.loop import Training, predict
+from inference.training.metrics import confusion_matrix
 from inference.training.progress import Stream, TrainingScreen
 from inference.training.recipes import Recipe
 from inference.training.runfile import claim, holds_run
@@ -96,10 +97,12 @@ def leave_out(
     probabilities = predict(model, test.images, how.network.input_size, how.recipe.preprocessing)
     right = probabilities.argmax(axis=1) == test.targets
     chosen = test.subset(held)
+    matrix = confusion_matrix(chosen.targets, probabilities[held].argmax(axis=1), len(train.labels))
     area = within_source(chosen, probabilities[held], how.seed).get(source, {})
     counts = np.bincount(train.targets, minlength=len(train.labels)).tolist()
     return accuracy(right[held]) | {
         "by_class": by_class(chosen, right[held]),
+        "confusion_matrix": matrix.tolist(),
         "macro_auc": area.get("macro_auc"),
         "macro_auc_ci95": area.get("macro_auc_ci95"),
         "other_sources": accuracy(right[~held]) if not held.all() else None,

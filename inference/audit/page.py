@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from inference.audit.accuracy import WITHIN_SOURCE
@@ -130,7 +130,10 @@ def _held_out(figures: Figures) -> str:
     for source, row in stored.items():
         seen = figures["baseline"]["by_source"].get(source)
         how = f"{row['network']} at {row['size']} pixels, {row['recipe']}, {row['epochs']} epochs"
-        classes = "; ".join(f"{label} {_counted(cell)}" for label, cell in row["by_class"].items())
+        classes = "; ".join(
+            f"{label} {_counted(cell)}{_mistaken(row, figures['labels'], label)}"
+            for label, cell in row["by_class"].items()
+        )
         rows.append(
             (
                 source,
@@ -145,8 +148,9 @@ def _held_out(figures: Figures) -> str:
     return (
         "## Leave one source out\n"
         "The network trained again without a source, judged on this source: the nearest to another hospital that these "
-        "collections allow. This measures network and recipe; the audited weights have seen all sources. The AUC is "
-        "between the classes that the source holds, beside that of the audited model under 'Within one source'.\n\n"
+        "collections allow, though one that is itself collected may hold images of the same hospital. This "
+        "measures network and recipe; the audited weights have seen all sources. The AUC is between the classes that "
+        "the source holds, beside that of the audited model under 'Within one source'.\n\n"
         + _table(
             (
                 "Source",
@@ -162,6 +166,16 @@ def _held_out(figures: Figures) -> str:
     )
 
 
+def _mistaken(row: Figures, labels: Sequence[str], label: str) -> str:
+    """What the other images of a class were taken for; empty where the evidence is too old to say."""
+    matrix = row.get("confusion_matrix")
+    if matrix is None:
+        return ""
+    counts = dict(zip(labels, matrix[labels.index(label)], strict=True))
+    others = [f"{count} as {other}" for other, count in counts.items() if count and other != label]
+    return f" ({', '.join(others)})" if others else ""
+
+
 def _probe(figures: Figures) -> str:
     rows = []
     for model, classes in figures["source_probe"].items():
@@ -174,8 +188,9 @@ def _probe(figures: Figures) -> str:
     return (
         "## Can the source be told from the features?\n"
         f"A logistic regression on what the last layer weighs, within one class, in {FOLDS}-fold cross-validation; "
-        f"sources of at least {SMALLEST_SOURCE} images. At chance, nothing of the source is left. Above it the model "
-        f"still carries what tells the sources apart, though its answers need not use it. {left}".rstrip()
+        f"sources of at least {SMALLEST_SOURCE} images. Above chance the model still "
+        f"carries what tells the sources apart, though its answers need not use it; near chance there may only be too "
+        f"few images to find it. {left}".rstrip()
         + "\n\n"
         + _table(("Model version", "Class", "Sources (images)", "Chance", "Balanced accuracy"), rows)
     )
@@ -216,8 +231,8 @@ def _method(figures: Figures) -> str:
         "- The gate was off: it would refuse many of the altered images. An indeterminate answer counts as its most "
         "probable class.",
         "- Limits: fixed masks do not follow each patient's lungs, and what a network does with a painted image is not "
-        "proof of what it does with a whole one. A pass says that no shortcut was found by these tests, not that there "
-        "is none; read it with the figures by source and the probe.",
+        "proof of what it does with a whole one. A pass says that what is left is under these limits, not that "
+        "there is no shortcut; read it with the figures by source and the probe.",
         f"- Weights (SHA-256): {weights}. {_code(figures)}, {figures['date']}.",
         f"- Data: {', '.join(figures['data'])}. Command: `{figures['command']}`",
     ]

@@ -115,7 +115,7 @@ def _intended_use() -> list[str]:
         "radiologists who see the image themselves.",
         "",
         "Not for: lateral views, other body parts, computed tomography, screening without a reader, or ruling out a "
-        "disease. Not for patients unlike those of the training images, below.",
+        "disease. Not for patients unlike those of the training images.",
         "",
     ]
 
@@ -140,8 +140,10 @@ def _metrics() -> list[str]:
         "- AUC: one class against the rest; macro: its mean over the classes.",
         "- Expected calibration error: mean gap between top probability and accuracy over 15 bins of equal width (Guo "
         "et al. 2017). It leans upwards with few images, in a resample more so, so its interval is the reflected one "
-        "(Davison and Hinkley 1997). Beside it what perfect scores would show on as many, in the mean (Bröcker and "
-        "Smith 2007): near that, no error is shown.",
+        "(Davison and Hinkley 1997); near an error of 0 that one holds the truth less often than said. Beside it what "
+        "perfect scores would show on as many, in the mean (Bröcker and Smith 2007): near that, no error is shown.",
+        '- PPV and NPV: at the shares of the classes in these images; "PPV at 10 %" is that of a '
+        "clinic where one patient in ten has the class, from sensitivity and specificity by Bayes' rule.",
         "- AURC: mean share of wrong answers as ever less sure images are answered (Geifman and El-Yaniv 2017); 0 is "
         "best.",
         "- Indeterminate: the pipeline's top probability is too low or its members are too far apart.",

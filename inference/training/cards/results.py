@@ -17,6 +17,7 @@ from inference.training.cards.evidence import (
 from inference.training.cards.words import NOT_MEASURED, number, table, with_interval
 
 _GROUPS = {"by_source": "Source", "by_age_group": "Age group"}
+_PREVALENCES = (0.10, 0.05)  # of a disease in a clinic, for which the evaluated images' third is far too many
 
 
 def overall(described: Described) -> list[str]:
@@ -63,12 +64,12 @@ def if_perfect(calibration: dict[str, Any] | None) -> str:
 
 
 def _surest(figures: dict[str, Any], share: float) -> float | None:
-    """Accuracy at the largest coverage up to `share` on the kept points of the curve."""
+    """Accuracy at the kept point of the curve whose coverage is nearest to `share`."""
     curve = figures.get("risk_coverage")
     if curve is None:
         return None
     points = zip(curve["coverage"], curve["accuracy"], strict=True)
-    return next((accuracy for coverage, accuracy in reversed(list(points)) if coverage <= share + 1e-9), None)
+    return min(points, key=lambda point: abs(point[0] - share))[1]
 
 
 def _has_thresholds(figures: dict[str, Any]) -> bool:
@@ -92,19 +93,37 @@ def _pictures(described: Described, splits: dict[str, dict[str, Any]]) -> list[s
 
 
 def by_class(described: Described) -> list[str]:
-    """Two tables per split: figures of each class, and the confusion matrix."""
+    """Two tables per split: figures of each class, and the confusion matrix.
+
+    Predictive values depend on how common a class is, so they are given for clinics as well.
+    """
     lines = []
     names = ("sensitivity", "specificity", "ppv", "npv", "f1", "auc")
     for split, figures in described.evidence.evaluations():
         header = ["Class", "Images", "Sensitivity", "Specificity", "PPV", "NPV", "F1", "AUC"]
+        header += [f"PPV at {share:.0%}" for share in _PREVALENCES]
         rows = [
-            [label, row["images"], *(with_interval(row, name) for name in names)]
+            [
+                label,
+                row["images"],
+                *(with_interval(row, name) for name in names),
+                *(number(_ppv(row, share)) for share in _PREVALENCES),
+            ]
             for label, row in figures["per_class"].items()
         ]
         truth = [[label, *counts] for label, counts in zip(figures["labels"], figures["confusion_matrix"], strict=True)]
         lines += [f"### By class, {SPLITS[split].lower()}", *table(header, rows)]
         lines += table(["Truth", *(f"as {label}" for label in figures["labels"])], truth)
     return lines
+
+
+def _ppv(row: dict[str, Any], prevalence: float) -> float | None:
+    """Positive predictive value by Bayes' rule where this share of the patients has the class."""
+    if row["sensitivity"] is None or row["specificity"] is None:
+        return None
+    hits = row["sensitivity"] * prevalence
+    alarms = (1 - row["specificity"]) * (1 - prevalence)
+    return hits / (hits + alarms) if hits + alarms else None
 
 
 def by_group(described: Described) -> list[str]:
@@ -144,7 +163,8 @@ def _within_source(described: Described) -> list[str]:
     lines += table(["Source of several classes", "Accuracy", "Found, by class"], rows)
     if adult is not None:
         lines += [
-            f"Adult-only accuracy ({ADULT_SOURCE}, {adult['images']} images, labels mined from reports and noisy): "
+            f"Adult-only accuracy ({ADULT_SOURCE}, {adult['images']} images, "
+            f"validation ones ({FITTED_HERE}) among them, labels mined from reports and noisy): "
             f"**{with_interval(adult, 'accuracy')}**.",
             "",
         ]
