@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
@@ -156,9 +158,19 @@ class TestLeaveOneSourceOut:
         assert row["trained_on"] == {"clear": 8, "ill": 8}
         assert set(row["by_class"]) == set(toys.LABELS)
         assert 0 <= row["macro_auc"] <= 1
+        matrix = np.array(row["confusion_matrix"])
+        assert matrix.sum() == 16
+        assert matrix.trace() == round(16 * row["accuracy"])
         assert row["other_sources"]["images"] == len(toys.SOURCES) * 16 - row["images"]
         assert figures == before
         assert "## Leave one source out" in text
+
+    def test_the_page_says_what_the_mistaken_images_were_taken_for(self, tmp_path, arguments):
+        figures, _ = audit(tmp_path, "--shift-images", "2", *arguments, "clinic")
+
+        figures["leave_one_source_out"]["clinic"]["confusion_matrix"] = [[8, 0], [5, 3]]
+
+        assert re.search(r"clear [^|]*, 8; ill [^|]*, 8 \(5 as clear\) \|", page(figures, "audit"))
 
     def test_goes_on_with_the_run_of_the_same_source_and_keeps_other_sources(self, tmp_path, arguments):
         audit(tmp_path, "--shift-images", "2", *arguments, "clinic")

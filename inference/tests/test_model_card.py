@@ -85,8 +85,8 @@ def test_what_an_audit_measured_is_in_the_comparison():
 
     (row,) = (line for line in comparison([described]).splitlines() if line.endswith("| passed |"))
 
-    for name in ("lungs_black", "border_black"):
-        assert f"{hidden[name]['accuracy']:.3f}" in row
+    for name in ("lungs_black", "lungs_grey", "border_black", "border_grey"):
+        assert f"{hidden[name]['kept_ranking']:.3f}" in row
 
 
 def test_what_nobody_measured_is_said_to_be_so(docs):
@@ -112,13 +112,33 @@ def test_a_card_shows_the_figures_of_its_evidence_and_where_they_come_from(docs)
     assert registry.model_spec("tiny-1").weights_sha256 in text
 
 
+def test_predictive_values_are_also_those_of_a_clinic_where_the_class_is_rare(docs):
+    val = figures()
+    for row in val["per_class"].values():
+        row |= {"sensitivity": 0.9, "specificity": 0.9}
+    keep(docs, "tiny-1", "val", val)
+
+    rows = [line for line in write(docs, "tiny-1").splitlines() if line.count("|") == 11 and "| 20 |" in line]
+
+    assert [line[-19:] for line in rows if "normal" not in line] == [" | 0.500 | 0.321 |"] * 2
+    assert [line[-9:] for line in rows if "normal" in line] == ["| – | – |"]
+
+
+def test_the_accuracy_of_the_surest_is_that_of_the_share_nearest_to_what_is_said(docs):
+    curve = {"coverage": [0.88, 0.902, 1.0], "accuracy": [0.97, 0.96, 0.9], "aurc": 0.01, "aurc_ci95": [0.0, 0.02]}
+    keep(docs, "tiny-1", "val", figures(risk_coverage=curve))
+
+    assert "| Accuracy of the surest 90 % | 0.960 |" in write(docs, "tiny-1")
+
+
 def test_adult_only_accuracy_takes_validation_and_test_together(docs):
     keep(docs, "tiny-1", "val", figures(by_source=by_nih([0, 0, 0], [1, 8, 1], [2, 2, 6])))
     keep(docs, "tiny-1", "test", figures(by_source=by_nih([0, 0, 0], [0, 4, 0], [0, 4, 2])))
 
     text = write(docs, "tiny-1")
 
-    assert "Adult-only accuracy (nih-chestxray8, 30 images, labels mined from reports and noisy): **0.667 (" in text
+    assert "Adult-only accuracy (nih-chestxray8, 30 images, validation ones (fitted here) among them, " in text
+    assert "labels mined from reports and noisy): **0.667 (" in text
     assert "normal 12 of 14 (0.86); pneumonia 8 of 16 (0.50)" in text
     assert "| 0.667 (" in (docs / "evidence" / "README.md").read_text()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from cases.labels import REASSURING
 from inference.audit.accuracy import WITHIN_SOURCE
 from inference.training.cards.evidence import (
     ADULT_SOURCE,
@@ -101,13 +102,13 @@ def by_class(described: Described) -> list[str]:
     names = ("sensitivity", "specificity", "ppv", "npv", "f1", "auc")
     for split, figures in described.evidence.evaluations():
         header = ["Class", "Images", "Sensitivity", "Specificity", "PPV", "NPV", "F1", "AUC"]
-        header += [f"PPV at {share:.0%}" for share in _PREVALENCES]
+        header += [f"PPV at {100 * share:.0f} %" for share in _PREVALENCES]
         rows = [
             [
                 label,
                 row["images"],
                 *(with_interval(row, name) for name in names),
-                *(number(_ppv(row, share)) for share in _PREVALENCES),
+                *("–" if label == REASSURING else number(_ppv(row, share)) for share in _PREVALENCES),
             ]
             for label, row in figures["per_class"].items()
         ]
