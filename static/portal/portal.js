@@ -27,17 +27,23 @@ document.addEventListener("htmx:beforeSwap", (event) => {
 // Without an answer a page goes on showing what was true a while ago.
 const noAnswer = document.getElementById("no-answer");
 document.addEventListener("htmx:sendError", () => (noAnswer.hidden = false));
-document.addEventListener("htmx:responseError", (event) => {
-  if (event.detail.xhr.status >= 500) noAnswer.hidden = false;
-});
 document.addEventListener("htmx:afterRequest", (event) => {
   if (event.detail.successful) noAnswer.hidden = true;
 });
 
-// A refusal is shown where the answer would have come.
+// What was refused in words that no place of the page is for, such as by a page of another session, is not done. That
+// stays until the page is loaded again: a poll that succeeds meanwhile does not do it.
+document.addEventListener("htmx:responseError", (event) => {
+  if (event.detail.xhr.status >= 500) noAnswer.hidden = false;
+  else document.getElementById("not-done").hidden = false;
+});
+
+// A refusal is shown where the answer would have come, if it is made for that place and is no page of its own.
 document.addEventListener("htmx:beforeSwap", (event) => {
   const { xhr, target } = event.detail;
-  if (![400, 409].includes(xhr.status) || !target.matches("[data-swap-refusals]")) return;
+  if (xhr.status < 400 || xhr.status >= 500 || !target.matches("[data-swap-refusals]")) return;
+  const answer = new DOMParser().parseFromString(xhr.responseText, "text/html");
+  if (!answer.getElementById(target.id)) return;
   event.detail.shouldSwap = true;
   event.detail.isError = false;
 });

@@ -7,7 +7,9 @@ import re
 
 import numpy as np
 import pytest
+from django.conf import settings
 from django.urls import reverse
+from django.utils.crypto import get_random_string
 from PIL import Image
 from playwright.sync_api import Page, expect
 
@@ -247,6 +249,31 @@ def test_files_are_uploaded_one_by_one_each_with_its_answer(sign_in, submitter, 
     page.get_by_role("link", name="Upload for another patient").click()
     expect(page.get_by_label("Record number")).to_be_enabled()
     expect(page.get_by_label("Record number")).to_have_value("")
+
+
+def test_a_click_in_a_page_of_a_session_that_was_renewed_says_that_it_did_nothing(
+    sign_in, live_server, radiologist, case, complaints
+):
+    page = sign_in(radiologist)
+    open_case(page, case)
+    page.get_by_role("button", name="Start reading").click()
+    impression = page.get_by_role("group", name="First impression")
+    expect(impression).to_be_visible()
+    renewed = {"name": settings.CSRF_COOKIE_NAME, "value": get_random_string(32), "url": live_server.url}
+    page.context.add_cookies([renewed])
+
+    page.get_by_label("Findings").fill("Patchy opacities.")
+    impression.get_by_role("button", name="Covid").click()
+
+    expect(page.get_by_text("Not done. Reload this page; what you typed is kept.")).to_be_visible()
+    expect(impression.get_by_role("button", name="Covid")).to_be_visible()
+    expect(page.locator("#draft-state")).to_contain_text("Not saved")
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.reload()
+    expect(page.get_by_label("Findings")).to_have_value("Patchy opacities.")
+    expect(page.locator("#draft-state")).to_have_attribute("data-state", "saved")
+    assert all("403" in complaint for complaint in complaints)
+    complaints.clear()
 
 
 def test_the_theme_is_kept(sign_in, radiologist):

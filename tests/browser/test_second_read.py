@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from cases.models import Case, Review
+from cases.reading import sign_case
 from cases.tests.factories import CaseFactory, PatientFactory, RadiographFactory
 from portal.accounts.models import Facility
 
@@ -69,3 +70,20 @@ def test_two_readers_who_differ_and_a_lead_who_decides(sign_in, radiologist, col
     page.get_by_text("The two reads before").click()
     expect(page.get_by_text("Clear lungs.")).to_be_visible()
     assert Review.objects.in_force().get().reader == lead
+
+
+def test_a_first_impression_of_a_read_that_is_for_somebody_else_is_refused_in_words(
+    sign_in, radiologist, case, complaints
+):
+    page = sign_in(radiologist)
+    page.get_by_role("link", name="Lovelace, Ada").click()
+    page.get_by_role("button", name="Start reading").click()
+    impression = page.get_by_role("group", name="First impression")
+    expect(impression).to_be_visible()
+    sign_case(case=case, reader=radiologist, final_label="normal")  # as in another window
+
+    impression.get_by_role("button", name="Covid").click()
+
+    expect(impression.get_by_role("alert")).to_contain_text("a colleague gives the second one. Choose another case.")
+    expect(page.get_by_text("Not done.")).to_be_hidden()
+    assert "403" in complaints.pop()
