@@ -155,3 +155,13 @@ zone.addEventListener("drop", (event) => {
   event.preventDefault();
   add(event.dataTransfer.files);
 });
+// Beside the zone the browser would open the image in place of this page, and what is filled in would be gone.
+for (const beside of ["dragover", "drop"]) {
+  document.addEventListener(beside, (event) => {
+    if (event.dataTransfer.types.includes("Files")) event.preventDefault();
+  });
+}
+
+window.addEventListener("beforeunload", (event) => {
+  if (waiting.length) event.preventDefault(); // the one that is being sent is among them
+});

@@ -36,6 +36,12 @@ def scroll_width(page: Page) -> int:
 
 
 WITHHELD = "The AI reading appears after your first impression."
+DROP_BESIDE = """(kind) => {
+  const dataTransfer = new DataTransfer();
+  dataTransfer.items.add(new File(["an image"], "one.png"));
+  const dropped = new DragEvent(kind, {dataTransfer, bubbles: true, cancelable: true});
+  return document.querySelector("footer").dispatchEvent(dropped) ? "opened" : "prevented";
+}"""
 
 
 def test_a_case_is_read_blind_then_seen_with_its_heatmap_signed_and_leaves_the_queue(
@@ -249,6 +255,26 @@ def test_files_are_uploaded_one_by_one_each_with_its_answer(sign_in, submitter, 
     page.get_by_role("link", name="Upload for another patient").click()
     expect(page.get_by_label("Record number")).to_be_enabled()
     expect(page.get_by_label("Record number")).to_have_value("")
+
+
+def test_files_that_are_not_sent_yet_are_not_lost_by_a_slip(sign_in, submitter):
+    page = sign_in(submitter)
+    page.get_by_role("link", name="Upload", exact=True).click()
+    page.get_by_label("Drop images here, or choose them").set_input_files(
+        {"name": "one.png", "mimeType": "image/png", "buffer": b"an image"}
+    )
+    asked: list[str] = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
+
+    assert [page.evaluate(DROP_BESIDE, kind) for kind in ("dragover", "drop")] == ["prevented", "prevented"]
+    page.get_by_role("link", name="Worklist").click()
+
+    expect(page.get_by_text("one.png")).to_be_visible()
+    assert asked == ["beforeunload"]
+    page.get_by_role("button", name="Remove one.png").click()
+    page.get_by_role("link", name="Worklist").click()
+    expect(page.get_by_role("heading", name="Worklist")).to_be_visible()
+    assert len(asked) == 1
 
 
 def test_a_click_in_a_page_of_a_session_that_was_renewed_says_that_it_did_nothing(
