@@ -26,4 +26,6 @@ def sign_in_failed(sender, credentials, request=None, **kwargs):
     name = str(credentials.get("username", ""))
     known = User.objects.select_related("facility").filter(username=name).first()
     facility = known and known.facility  # whose auditors are to see it
-    record(Event.SIGN_IN_FAILED, actor=None, facility=facility, request=request, detail=name)
+    # A name that nobody has is often a password in the wrong field, and what is in the trail stays there.
+    detail = known.username if known else "unknown name"
+    record(Event.SIGN_IN_FAILED, actor=None, facility=facility, request=request, detail=detail)

@@ -23,13 +23,15 @@ def test_auditor_pages_through_the_whole_trail_without_gaps(client_of, auditor):
     assert second.context["older"] == ""
 
 
-def test_a_failed_sign_in_is_shown_to_the_auditors_of_the_facility(client_of, auditor, radiologist, outsider):
-    for name in (radiologist.username, outsider.username, "nobody"):
+def test_a_failed_sign_in_is_shown_to_the_auditors_of_the_facility_without_an_unknown_name(
+    client_of, auditor, radiologist, outsider
+):
+    for name in (radiologist.username, outsider.username, "a password in the wrong field"):
         Client().post(reverse("login"), {"username": name, "password": "wrong"})
 
     browser = client_of(auditor)
     assert events_on(browser.get("/audit/")) == [radiologist.username]
-    assert events_on(browser.get("/audit/?of=none")) == ["nobody"]
+    assert events_on(browser.get("/audit/?of=none")) == ["unknown name"]
 
 
 def test_what_the_portal_itself_does_is_shown_apart(client_of, auditor):
