@@ -4,6 +4,7 @@
 // changed the draft. Signing and releasing wait until everything typed is stored; what follows then loses nothing.
 
 import { forget, forgetInEveryTab, keep, kept } from "./kept.js";
+import { signOutAfter } from "./sign-out.js";
 
 const PAUSE_MS = 1000; // after the last key
 const RETRY_MS = 10_000;
@@ -53,16 +54,13 @@ class Draft {
     window.addEventListener("online", () => this.save());
     window.addEventListener("beforeunload", (event) => {
       if (this.content === this.saved) return;
-      keep(this.key, { version: this.version.value, content: this.content });
+      this.keep();
       this.save(); // goes out even while the page closes
       if (this.problem) event.preventDefault();
     });
     // A page out of the browser's memory would show, and save, what is long changed.
     window.addEventListener("pageshow", (event) => event.persisted && location.reload());
-    document.querySelector("[data-sign-out]").addEventListener("submit", (event) => {
-      event.preventDefault();
-      this.signOut(event.target);
-    });
+    signOutAfter(this);
     this.conflict.querySelector("[data-keep-mine]").addEventListener("click", (event) => {
       event.preventDefault();
       this.version.value = event.target.value;
@@ -73,6 +71,11 @@ class Draft {
       this.saved = this.content;
       forget(this.key);
     });
+  }
+
+  /** In this tab, with what it takes to store it from another page. */
+  keep() {
+    keep(this.key, { address: this.form.getAttribute("action"), version: this.version.value, content: this.content });
   }
 
   /** Puts back what an earlier page of this case could not save. Another version than the stored one is noticed then. */
@@ -109,7 +112,7 @@ class Draft {
     const content = this.content;
     if (content === this.saved) return this.nothingNew();
     if (!this.conflict.hidden) return false;
-    keep(this.key, { version: this.version.value, content });
+    this.keep();
     let response, answer;
     try {
       const body = new FormData(this.form);
@@ -184,13 +187,10 @@ class Draft {
     if (this.state.textContent !== sentence) this.state.textContent = sentence;
   }
 
-  /** Signing out leaves nothing behind in this browser, so first all of it is stored. */
-  async signOut(signOutForm) {
-    const question = "What you typed is not saved, and signing out removes it. Sign out all the same?";
-    if (!(await this.save()) && !confirm(question)) return;
+  /** The reader signs out: what could not be stored is not kept either. */
+  letGo() {
+    clearTimeout(this.timer);
     this.saved = this.content;
-    forgetInEveryTab("");
-    signOutForm.submit();
   }
 
   /** Lets the form go, once everything is stored. */

@@ -5,10 +5,14 @@
 const PREFIX = "draft:";
 const WORKLIST = "worklist";
 const AT_MOST_MS = 12 * 3600 * 1000;
+const ANSWER_MS = 300; // for the other tabs to say what they keep
 
-// What one tab forgets for good, the others forget too.
+// What one tab forgets for good, the others forget too; and they tell each other what they keep.
 const others = new BroadcastChannel("kept-drafts");
-others.addEventListener("message", (event) => forget(event.data));
+others.addEventListener("message", ({ data }) => {
+  if ("forgotten" in data) forget(data.forgotten);
+  if ("wanted" in data) others.postMessage({ kept: keptOf(data.wanted) });
+});
 
 const keys = () => Object.keys(sessionStorage).filter((key) => key.startsWith(PREFIX));
 
@@ -25,6 +29,23 @@ export function kept(key) {
   return JSON.parse(sessionStorage.getItem(PREFIX + key));
 }
 
+/** What this tab keeps of a reader: the values, each with its key. */
+function keptOf(reader) {
+  const own = keys().filter((key) => key.startsWith(`${PREFIX}${reader}:`));
+  return own.map((key) => ({ ...JSON.parse(sessionStorage.getItem(key)), key: key.slice(PREFIX.length) }));
+}
+
+/** What this tab and the others keep of a reader. */
+export async function keptInEveryTab(reader) {
+  const found = keptOf(reader);
+  const hear = ({ data }) => found.push(...(data.kept ?? []));
+  others.addEventListener("message", hear);
+  others.postMessage({ wanted: reader });
+  await new Promise((go) => setTimeout(go, ANSWER_MS));
+  others.removeEventListener("message", hear);
+  return found;
+}
+
 /** Forgets what is kept under a key, or under every key that begins so; with "", everything. */
 export function forget(key) {
   if (key === "") sessionStorage.removeItem(WORKLIST);
@@ -33,7 +54,7 @@ export function forget(key) {
 
 export function forgetInEveryTab(key) {
   forget(key);
-  others.postMessage(key);
+  others.postMessage({ forgotten: key });
 }
 
 const reader = document.body.dataset.user;
@@ -58,5 +79,3 @@ for (const key of keys()) {
   const isOld = Date.now() - JSON.parse(sessionStorage.getItem(key)).at > AT_MOST_MS;
   if (isOld || (reader && !key.startsWith(`${PREFIX}${reader}:`))) sessionStorage.removeItem(key);
 }
-
-document.querySelector("[data-sign-out]")?.addEventListener("submit", () => forgetInEveryTab(""));

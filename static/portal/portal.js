@@ -1,6 +1,7 @@
 // Behaviour that every page shares. Everything here only adds comfort: each form and link works without it.
 
 import { keepWorklist, keptWorklist } from "./kept.js"; // which also forgets what is another reader's
+import "./sign-out.js";
 
 // The way back from a case leads to the list as it was left.
 function noteWorklist() {

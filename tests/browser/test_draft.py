@@ -209,15 +209,64 @@ def test_another_reader_who_signs_in_finds_nothing_of_it(reading, colleague, liv
     assert "Not for other eyes" not in reading.content()
 
 
+def sign_out(page: Page) -> None:
+    page.get_by_text("Ada Reader", exact=True).first.click()
+    page.get_by_role("button", name="Sign out").click()
+
+
+def leave(page: Page) -> None:
+    """Goes to the worklist although the browser asks."""
+    page.once("dialog", lambda question: question.accept())
+    page.get_by_role("link", name="Worklist", exact=True).click()
+    expect(page.get_by_role("heading", name="Worklist")).to_be_visible()
+
+
 def test_signing_out_stores_the_draft_and_leaves_nothing_in_the_browser(reading):
     reading.get_by_label("Findings").fill("Half a sentence")
 
-    reading.get_by_text("Ada Reader", exact=True).first.click()
-    reading.get_by_role("button", name="Sign out").click()
+    sign_out(reading)
 
     expect(reading.get_by_role("heading", name="Sign in")).to_be_visible()
     assert kept_in(reading) == 0
     assert Review.objects.get().findings == "Half a sentence"
+
+
+def test_signing_out_on_any_page_asks_before_it_forgets_what_cannot_be_stored(
+    reading, radiologist, colleague, case, complaints
+):
+    release_case(case=case, actor=radiologist)
+    claim_case(case=case, reader=colleague)
+    reading.get_by_label("Findings").fill("Mine")
+    expect(state(reading)).to_contain_text("Not saved")
+    leave(reading)
+
+    with reading.expect_event("dialog") as asked:
+        sign_out(reading)
+    assert "What you typed is not saved" in asked.value.message
+    asked.value.dismiss()
+    assert kept_in(reading) == 1
+    with reading.expect_event("dialog") as asked:
+        reading.get_by_role("button", name="Sign out").click()
+    asked.value.accept()
+    expect(reading.get_by_role("heading", name="Sign in")).to_be_visible()
+    assert kept_in(reading) == 0
+    assert all("409" in complaint for complaint in complaints)
+    complaints.clear()
+
+
+def test_signing_out_stores_what_another_tab_could_not(reading, another_tab, complaints):
+    reading.route("**/review/**", lambda route: route.abort())
+    reading.get_by_label("Findings").fill("Typed while the network was away")
+    expect(state(reading)).to_contain_text("the portal does not answer")
+    leave(reading)
+    tab = another_tab()
+
+    sign_out(tab)
+
+    expect(tab.get_by_role("heading", name="Sign in")).to_be_visible()
+    assert kept_in(reading) == 0
+    assert Review.objects.get().findings == "Typed while the network was away"
+    complaints.clear()  # of the network
 
 
 def test_a_lost_claim_keeps_the_typed_text_and_says_who_has_the_case(reading, radiologist, colleague, case, complaints):
