@@ -75,6 +75,7 @@ class Place:
             "TMPDIR": str(self.folder),
             "MEDIA_SERVING": "django",
             "INFERENCE_QUEUE": QUEUE,
+            "SESSION_IDLE_SECONDS": "0",  # the reader's session is as old as the template
             "REAPER_TICK_SECONDS": str(TICK_SECONDS),
             "LOG_LEVEL": "INFO",
             "TF_CPP_MIN_LOG_LEVEL": "3",

@@ -92,7 +92,7 @@ ROUTES: dict[str, Rules] = {
     "healthz": Anyone.PUBLIC,
     "readyz": Anyone.PUBLIC,
     "login": Anyone.PUBLIC,
-    "logout": Anyone.SIGNED_IN,
+    "logout": Anyone.PUBLIC,  # whose session has ended is signed out, too
     "password_change": Anyone.SIGNED_IN,
     "password_change_done": Anyone.SIGNED_IN,
     "home": Anyone.SIGNED_IN,

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.http import urlencode
 
+from portal.accounts import sessions
 from portal.accounts.access import Action, Anyone, allows, rule_for
 from portal.accounts.notice import NoticeNotAccepted, check_accepted
 from portal.problems import of_domain_error, problem_response, wants_json
@@ -23,6 +25,21 @@ class KeptByNobodyMiddleware:
         response = self.get_response(request)
         response.headers.setdefault("Cache-Control", "private, no-store")
         return response
+
+
+class EndingSessionMiddleware:
+    """Ends a session that is over: who comes with it is nobody, as after signing out."""
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        if SESSION_KEY in request.session:
+            if sessions.is_over(request.session):
+                request.session.flush()
+            elif "X-Automatic" not in request.headers:
+                sessions.note_use(request.session)
+        return self.get_response(request)
 
 
 class ClosedByDefaultMiddleware:

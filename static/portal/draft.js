@@ -116,7 +116,7 @@ class Draft {
     let response, answer;
     try {
       const body = new FormData(this.form);
-      const headers = { Accept: "application/json" };
+      const headers = { Accept: "application/json", "X-Automatic": "true" };
       response = await fetch(this.form.getAttribute("action"), { method: "POST", body, headers, keepalive: true });
       if (new URL(response.url).pathname === document.body.dataset.loginPath) return this.signedOut();
       answer = await response.json();

@@ -17,6 +17,12 @@ document.addEventListener("formdata", (event) => {
   for (const [name, value] of [...event.formData]) if (value === "") event.formData.delete(name);
 });
 
+// What a page asks for by itself, at intervals or on an event of its own, does not keep its reader signed in.
+document.addEventListener("htmx:configRequest", (event) => {
+  const { triggeringEvent, headers } = event.detail;
+  if (!triggeringEvent || triggeringEvent instanceof CustomEvent) headers["X-Automatic"] = "true";
+});
+
 // A poll that meets the sign-in page must not put it into the middle of a case.
 document.addEventListener("htmx:beforeSwap", (event) => {
   const answered = new URL(event.detail.xhr.responseURL, location.href).pathname;

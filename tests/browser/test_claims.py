@@ -113,6 +113,21 @@ def test_a_reader_at_work_keeps_the_case_and_one_who_is_gone_loses_it(browse, ca
     assert Case.objects.get().is_held_by(radiologist)
 
 
+def test_what_a_page_sends_by_itself_does_not_count_as_use_of_the_session(browse, case, radiologist):
+    claim_case(case=case, reader=radiologist)
+    page, sent = browse(radiologist), set()
+    page.on("request", lambda one: sent.add((one.url.split("/")[-2], "x-automatic" in one.headers)))
+    page.clock.install()
+    page.goto(case.get_absolute_url())
+
+    page.get_by_label("Findings").press_sequentially("Patchy")
+    page.clock.run_for(4 * A_MINUTE_MS)
+
+    expect(page.locator("#draft-state")).to_contain_text("Saved")
+    assert {("claim", True), ("review", True), ("renew", False)} <= sent
+    assert not {("claim", False), ("review", False), ("renew", True)} & sent
+
+
 def test_a_lead_takes_a_case_over_and_its_reader_is_told_why(browse, case, radiologist, lead):
     reader, taker = browse(radiologist), browse(lead)
     for page in (reader, taker):
