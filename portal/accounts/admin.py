@@ -4,9 +4,11 @@ from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm
 from django.contrib.auth.models import Group
+from django.shortcuts import redirect
 from django.utils import timezone
 
 from portal.accounts import facilities
+from portal.accounts.forms import GivenPasswordForm
 from portal.accounts.models import Facility, NoticeAcceptance, User
 from portal.accounts.notice import accept_notice
 from portal.admin import AuditedAdmin, ReadOnlyAdmin
@@ -48,14 +50,15 @@ class FacilityAdmin(AuditedAdmin):
 @admin.register(User)
 class PortalUserAdmin(AuditedAdmin, UserAdmin):
     add_form = AdminUserCreationForm
+    change_password_form = GivenPasswordForm
     list_display = ["username", "first_name", "last_name", "role", "facility", "is_active", "last_login"]
     list_filter = ["role", "facility", "is_active"]
     search_fields = ["username", "first_name", "last_name", "email"]
     list_select_related = ["facility"]
     filter_horizontal = ["groups"]
-    readonly_fields = ["uid", "last_login", "date_joined"]
+    readonly_fields = ["uid", "must_change_password", "last_login", "date_joined"]
     fieldsets = [
-        (None, {"fields": ["username", "password", "uid"]}),
+        (None, {"fields": ["username", "password", "must_change_password", "uid"]}),
         ("Person", {"fields": ["first_name", "last_name", "email"]}),
         ("Rights", {"fields": ["role", "facility", "groups", "is_active"]}),
         ("Dates", {"fields": ["last_login", "date_joined"]}),
@@ -65,6 +68,17 @@ class PortalUserAdmin(AuditedAdmin, UserAdmin):
         (None, {"classes": ["wide"], "fields": ["username", "usable_password", "password1", "password2"]}),
         ("Rights", {"fields": ["role", "facility"]}),
     ]
+
+    def save_model(self, request, obj, form, change):
+        if not change:
+            obj.must_change_password = obj.has_usable_password()
+        super().save_model(request, obj, form, change)
+
+    def user_change_password(self, request, id, form_url=""):
+        """One's own password is changed where the old one is asked for."""
+        if id == str(request.user.pk):
+            return redirect("password_change")
+        return super().user_change_password(request, id, form_url)
 
     @admin.action(description="Accept the research-use notice for these machine accounts", permissions=["change"])
     def accept_notice_for(self, request, queryset):

@@ -10,6 +10,7 @@ from rest_framework.permissions import BasePermission
 
 from portal.accounts.access import Action, allows, rule_for
 from portal.accounts.notice import check_accepted
+from portal.accounts.passwords import check_password_is_own
 
 
 class TokenAuthentication(auth.TokenAuthentication):
@@ -29,5 +30,6 @@ class HasActionPermission(BasePermission):
         rule = rule_for(request.resolver_match.view_name, request.method)
         allowed = allows(rule, request.user)
         if allowed and isinstance(rule, Action):
+            check_password_is_own(request.user)
             check_accepted(request.user)
         return allowed

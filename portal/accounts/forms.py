@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from django import forms
 from django.contrib.auth import authenticate
+from django.contrib.auth.forms import AdminPasswordChangeForm, PasswordChangeForm
 
 from portal.accounts.keyboard import ACTIONS
 
@@ -15,6 +16,28 @@ class KeyboardForm(forms.Form):
             field = forms.CharField(label=action.title, max_length=1)
             field.widget.attrs |= {"class": "form-control key-input", "autocomplete": "off", "autocapitalize": "none"}
             self.fields[action.name] = field
+
+
+class OwnPasswordForm(PasswordChangeForm):
+    """A password of the user's own, in place of one that somebody else may know."""
+
+    def clean_new_password1(self) -> str:
+        password = self.cleaned_data["new_password1"]
+        if password == self.cleaned_data.get("old_password"):
+            raise forms.ValidationError("This is the password that you have. Choose another one.")
+        return password
+
+    def save(self, commit=True):
+        self.user.must_change_password = False
+        return super().save(commit)
+
+
+class GivenPasswordForm(AdminPasswordChangeForm):
+    """A password that an administrator gives somebody else, or takes away."""
+
+    def save(self, commit=True):
+        self.user.must_change_password = self.cleaned_data["set_usable_password"]
+        return super().save(commit)
 
 
 class NewTokenForm(forms.Form):

@@ -10,6 +10,7 @@ from django.utils.http import urlencode
 from portal.accounts import sessions
 from portal.accounts.access import Action, Anyone, allows, rule_for
 from portal.accounts.notice import NoticeNotAccepted, check_accepted
+from portal.accounts.passwords import PasswordNotOwn, check_password_is_own
 from portal.problems import of_domain_error, problem_response, wants_json
 
 API_NAMESPACE = "api"
@@ -43,9 +44,10 @@ class EndingSessionMiddleware:
 
 
 class ClosedByDefaultMiddleware:
-    """Lets a request reach a page only if the route table says so, and its user has accepted the research-use notice.
+    """Lets a request reach a page only if the route table says so, and its user has done what comes first.
 
-    The notice comes before whatever a role permits; what is for everybody signed in, such as signing out, needs none.
+    A password of their own and the research-use notice come before whatever a role permits; what is for everybody
+    signed in, such as signing out, needs neither.
     API routes carry tokens that only REST framework reads: there ``HasActionPermission`` asks the same table.
     """
 
@@ -61,17 +63,18 @@ class ClosedByDefaultMiddleware:
             return None
         rule = rule_for(match.view_name, request.method)
         if allows(rule, request.user):
-            return self.after_the_notice(request) if isinstance(rule, Action) else None
+            return self.after_password_and_notice(request) if isinstance(rule, Action) else None
         if rule is not None and rule is not Anyone.PUBLIC and not request.user.is_authenticated:
             return redirect_to_login(request.get_full_path())
         raise PermissionDenied
 
-    def after_the_notice(self, request):
-        """To the notice, which leads back; a script, and a form that was filled in meanwhile, are told in words."""
+    def after_password_and_notice(self, request):
+        """To the page that does it, which leads back; a script, and a form filled in meanwhile, are told in words."""
         try:
+            check_password_is_own(request.user)
             check_accepted(request.user)
-        except NoticeNotAccepted as error:
+        except (PasswordNotOwn, NoticeNotAccepted) as error:
             if request.method not in {"GET", "HEAD"} or request.htmx or wants_json(request):
                 return problem_response(request, of_domain_error(error))
-            return redirect(f"{reverse('research-use')}?{urlencode({'next': request.get_full_path()})}")
+            return redirect(f"{reverse(error.page)}?{urlencode({'next': request.get_full_path()})}")
         return None

@@ -123,6 +123,11 @@ class User(AbstractUser):
     role = models.CharField(max_length=20, choices=Role.choices)
     facility = models.ForeignKey(Facility, models.PROTECT, null=True, blank=True, related_name="users")
 
+    must_change_password = models.BooleanField(
+        default=False,
+        editable=False,
+        help_text="Somebody else chose the password: before anything else its owner chooses another one.",
+    )
     own_keys = models.JSONField(default=dict, blank=True, editable=False)  # those that are not the usual ones
 
     objects: ClassVar[RoleUserManager] = RoleUserManager()

@@ -20,6 +20,7 @@ VERSION = "1"
 class NoticeNotAccepted(NotAllowed):
     code = "research_use_not_accepted"
     remedy = "Sign in to the portal in a browser and accept it there; for a machine account an administrator can."
+    page = "research-use"
 
 
 def acceptance() -> Exists:

@@ -10,7 +10,7 @@ from django.views.generic import FormView, TemplateView
 from knox.models import get_token_model
 
 from portal.accounts.access import allows, rule_for
-from portal.accounts.forms import KeyboardForm, NewTokenForm
+from portal.accounts.forms import KeyboardForm, NewTokenForm, OwnPasswordForm
 from portal.accounts.keyboard import choose_keys, keys_of, reset_keys
 from portal.accounts.models import NoticeAcceptance
 from portal.accounts.notice import VERSION, accept_notice
@@ -70,7 +70,12 @@ class KeyboardView(FormView):
         return super().form_valid(form)
 
 
-class ChangePasswordView(PasswordChangeView):
+class ChangePasswordView(RedirectURLMixin, PasswordChangeView):
+    """The user's own password; whoever had to choose one first goes on to where they were going."""
+
+    form_class = OwnPasswordForm
+    next_page = "password_change_done"
+
     def form_valid(self, form):
         answer = super().form_valid(form)
         record(Event.CHANGED_PASSWORD, actor=form.user, obj=form.user, request=self.request)
