@@ -48,6 +48,7 @@ def production(database: str, tmp_path_factory: pytest.TempPathFactory) -> dict[
         "DJANGO_SETTINGS_MODULE": "portal.settings.production",
         "SECRET_KEY": secrets.token_urlsafe(64),
         "ALLOWED_HOSTS": HOST,
+        "TIME_ZONE": "UTC",
         "DATABASE_URL": database,
         "REDIS_URL": urlsplit(os.environ["REDIS_URL"])._replace(path=f"/{8 + xdist_worker}").geturl(),
         "MEDIA_ROOT": str(folder / "media"),

@@ -24,17 +24,18 @@ def entry_point(migrated: dict[str, str], request: pytest.FixtureRequest) -> Ite
 # Settings -------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["SECRET_KEY", "DATABASE_URL", "REDIS_URL", "ALLOWED_HOSTS"])
+@pytest.mark.parametrize("name", ["SECRET_KEY", "DATABASE_URL", "REDIS_URL", "ALLOWED_HOSTS", "TIME_ZONE"])
 def test_production_refuses_to_start_without(name: str, production: dict[str, str]) -> None:
     result = manage("check", env={key: value for key, value in production.items() if key != name})
     assert result.returncode != 0
     assert name in result.stderr
 
 
-def test_production_refuses_an_empty_secret_key(production: dict[str, str]) -> None:
-    result = manage("check", env={**production, "SECRET_KEY": ""})
+@pytest.mark.parametrize("name", ["SECRET_KEY", "TIME_ZONE"])
+def test_production_refuses_an_empty(name: str, production: dict[str, str]) -> None:
+    result = manage("check", env={**production, name: ""})
     assert result.returncode != 0
-    assert "SECRET_KEY" in result.stderr
+    assert name in result.stderr
 
 
 def test_production_refuses_to_make_results_up(production: dict[str, str]) -> None:

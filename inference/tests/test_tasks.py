@@ -41,6 +41,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
         "DJANGO_SETTINGS_MODULE": "portal.settings.production",
         "SECRET_KEY": "only-for-this-test",
         "ALLOWED_HOSTS": "localhost",
+        "TIME_ZONE": "UTC",
         "DATABASE_URL": f"postgres://{address}",
         "REDIS_URL": settings.CELERY_BROKER_URL,
         "INFERENCE_QUEUE": f"inference-{tmp_path.name}",

@@ -1,4 +1,4 @@
-"""PostgreSQL, Redis, nginx in front. Refuses to start without its secrets; .env.example lists every variable."""
+"""PostgreSQL, Redis, nginx in front. Does not start without what only a site knows; .env.example lists all settings."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from portal.settings.base import INFERENCE_STUB_MS, S3_BUCKET, env
 DEBUG = False
 EMBEDDED = False
 SECRET_KEY = env("SECRET_KEY")
-if not SECRET_KEY:  # Django itself would notice at the first login only
-    raise ImproperlyConfigured("Set the SECRET_KEY environment variable: it is empty.")
+TIME_ZONE = env("TIME_ZONE")  # a default would be the wrong hour on every report, and nobody would notice
+for _name, _value in {"SECRET_KEY": SECRET_KEY, "TIME_ZONE": TIME_ZONE}.items():
+    if not _value:  # Django itself would notice at the first page that needs it only
+        raise ImproperlyConfigured(f"Set the {_name} environment variable: it is empty.")
 if INFERENCE_STUB_MS is not None:
     raise ImproperlyConfigured("Unset INFERENCE_STUB_MS: it makes results up.")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS")
