@@ -30,6 +30,7 @@ def https_port(web: str, migrated: dict[str, str], tmp_path_factory: pytest.Temp
     values = yaml.safe_load((ROOT / "docker" / "compose.yaml").read_text())["services"]["nginx"]["environment"]
     values |= {
         "WEB_ADDRESS": web,
+        "BALANCER_ADDRESS": HOST,
         "HTTP_LISTEN": f"{HOST}:{free_port()}",
         "HTTPS_LISTEN": f"{HOST}:{port}",
         "TLS_DIRECTORY": folder,
@@ -77,11 +78,11 @@ def make_certificate(folder: Path) -> None:
     subprocess.run([*command, *names, *files], check=True, capture_output=True)
 
 
-def connection_to_nginx(port: int) -> http.client.HTTPSConnection:
+def connection_to_nginx(port: int, source: str = HOST) -> http.client.HTTPSConnection:
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE  # a certificate that the test made itself
-    return http.client.HTTPSConnection(HOST, port, context=context, timeout=60)
+    return http.client.HTTPSConnection(HOST, port, context=context, timeout=60, source_address=(source, 0))
 
 
 def ask_nginx(port: int, path: str, method: str = "GET", **headers: str) -> Answer:
@@ -227,6 +228,25 @@ def test_a_failed_login_counts_against_the_address_that_nginx_saw(
     assert shell(attempts, migrated) == [HOST]
 
 
-def test_nginx_slows_down_a_guesser_of_passwords(https_port: int) -> None:
-    statuses = [ask_nginx(https_port, "/account/login/").status for _ in range(20)]
-    assert 429 in statuses
+def test_nginx_slows_down_a_guesser_of_passwords_and_nobody_who_opens_the_page(https_port: int) -> None:
+    guesses = [ask_nginx(https_port, "/account/login/", "POST").status for _ in range(20)]
+    assert 429 in guesses
+    assert {ask_nginx(https_port, "/account/login/").status for _ in range(20)} == {200}
+
+
+@pytest.mark.parametrize(
+    ("source", "forwarded", "is_slowed"),
+    [
+        pytest.param(HOST, "192.0.2.{}", False, id="many clients of the balancer"),
+        pytest.param(HOST, "192.0.2.{}, 203.0.113.9", True, id="one that makes addresses up before it"),
+        pytest.param("127.0.0.2", "192.0.2.{}", True, id="one that comes past it"),
+    ],
+)
+def test_nginx_believes_the_balancer_alone_who_a_client_is(
+    https_port: int, source: str, forwarded: str, is_slowed: bool
+) -> None:
+    connections = [connection_to_nginx(https_port, source) for _ in range(20)]
+    headers = [{"X-Forwarded-For": forwarded.format(number)} for number in range(20)]
+    guesses = zip(connections, headers, strict=True)
+    statuses = [ask(connection, "POST", "/account/login/", header).status for connection, header in guesses]
+    assert (429 in statuses) == is_slowed
