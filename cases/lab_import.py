@@ -16,8 +16,9 @@ from enum import StrEnum
 
 from django.db import transaction
 
+from cases.lab_results import add_lab_result, check_lab_result
 from cases.models import LabResult, Patient
-from cases.services import add_lab_result, check_lab_result, facility_of
+from cases.services import facility_of
 from portal.accounts.models import Facility
 from portal.audit.models import Event
 from portal.audit.services import record

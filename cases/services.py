@@ -16,7 +16,7 @@ from cases.intake.sandbox import Decoded, decode_safely
 from cases.intake.upload import ReceivedFile
 from cases.inventory import is_referenced
 from cases.lanes import arm_now
-from cases.models import Case, LabResult, Patient, Priority, Radiograph, Sex, Stage
+from cases.models import Case, Patient, Priority, Radiograph, Sex, Stage
 from cases.storage import StorageUnavailable, original_name, preview_name
 from portal.accounts.models import Facility
 from portal.audit.models import Event
@@ -89,7 +89,8 @@ def facility_of(actor):
     return actor.facility
 
 
-def _checked_day(day: date | None, what: str) -> None:
+def check_day(day: date | None, what: str) -> None:
+    """Raises InvalidDetails for a day on which nothing of a living patient can have happened."""
     if day is not None and not date(1880, 1, 1) <= day <= timezone.now().date() + timedelta(days=1):
         raise InvalidDetails(f"The {what} is not a possible date.")
 
@@ -113,7 +114,7 @@ def _checked_number(details: PatientDetails) -> str:
     number = details.medical_record_number.strip()
     if not number:
         raise InvalidDetails("The medical record number is missing.")
-    _checked_day(details.birth_date, "birth date")
+    check_day(details.birth_date, "birth date")
     return number
 
 
@@ -181,7 +182,7 @@ def open_case(*, patient: Patient | PatientDetails, details: CaseDetails, actor,
     """
     if isinstance(patient, PatientDetails):
         patient, _ = find_or_create_patient(facility=facility_of(actor), details=patient, actor=actor, request=request)
-    _checked_day(details.symptom_onset, "day of first symptoms")
+    check_day(details.symptom_onset, "day of first symptoms")
     if details.priority not in Priority.values:
         raise InvalidDetails("The priority is not one of routine, urgent and stat.")
     number = details.accession_number.strip()
@@ -367,39 +368,3 @@ def _create_radiograph(case: Case, received: ReceivedFile, decoded: Decoded, fil
         acquired_at=_with_zone(facts.acquired_at),
         submitted_by=actor,
     )
-
-
-def check_lab_result(*, kind, result, collected_on: date) -> None:
-    """Raises InvalidDetails if a test of this kind, result or date cannot be true."""
-    _checked_day(collected_on, "day of collection")
-    if kind not in LabResult.Kind.values:
-        kinds = ", ".join(LabResult.Kind.labels)
-        raise InvalidDetails("This kind of test is not one that the portal knows.", remedy=f"Say one of {kinds}.")
-    if result not in LabResult.Result.values:
-        results = ", ".join(LabResult.Result.labels)
-        raise InvalidDetails("This result is not one that the portal knows.", remedy=f"Say one of {results}.")
-
-
-@transaction.atomic
-def add_lab_result(
-    *, patient: Patient, kind, result, collected_on: date, actor, note="", request=None
-) -> tuple[LabResult, bool]:
-    """Adds a test to the patient's time line.
-
-    Returns:
-        The lab result, and whether it was created: the same test entered again is the first entry.
-
-    Raises:
-        InvalidDetails: The kind, result or date cannot be true.
-    """
-    check_lab_result(kind=kind, result=result, collected_on=collected_on)
-    lab_result, created = LabResult.objects.get_or_create(
-        patient=patient,
-        kind=kind,
-        result=result,
-        collected_on=collected_on,
-        defaults={"note": note.strip(), "entered_by": actor},
-    )
-    if created:
-        record(Event.ADDED_LAB_RESULT, actor=actor, obj=lab_result, request=request)
-    return lab_result, created

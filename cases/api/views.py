@@ -28,6 +28,7 @@ from cases.api.serializers import (
     RadiographSerializer,
     SubmittedBatchSerializer,
 )
+from cases.lab_results import add_lab_result
 from cases.media import preview_response
 from cases.models import Batch, BatchItem, Case, LabResult, Patient, Radiograph
 from portal.audit.models import Event
@@ -127,7 +128,7 @@ class PatientLabResultsView(generics.ListAPIView):
         """Repeating it is safe: the same test of the same day with the same result is entered once."""
         patient = self.patient()
         said = checked(requests.LabResultRequest, request)
-        lab_result, created = services.add_lab_result(patient=patient, actor=request.user, request=request, **said)
+        lab_result, created = add_lab_result(patient=patient, actor=request.user, request=request, **said)
         return Response(LabResultSerializer(lab_result).data, status=created_or_found(created))
 
 

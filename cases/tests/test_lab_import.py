@@ -12,8 +12,8 @@ from django.urls import reverse
 
 from cases import lab_import
 from cases.lab_import import FileTooLarge, Outcome, UnreadableFile, import_lab_results
+from cases.lab_results import add_lab_result
 from cases.models import LabResult
-from cases.services import add_lab_result
 from cases.tests.factories import PatientFactory
 from portal.audit.models import AuditEvent, Event
 

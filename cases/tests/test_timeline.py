@@ -7,9 +7,9 @@ import pytest
 from django.utils import timezone
 
 from cases.claims import claim_case
+from cases.lab_results import add_lab_result
 from cases.models import Case
 from cases.reading import sign_case
-from cases.services import add_lab_result
 from cases.tests.factories import CaseFactory, PatientFactory
 
 pytestmark = pytest.mark.django_db

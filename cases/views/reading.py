@@ -9,6 +9,7 @@ from django.views import View
 
 from cases import amending, claims, reading, services
 from cases.forms import LabResultForm, ReviewForm
+from cases.lab_results import add_lab_result
 from cases.models import Case, Review
 from cases.views.page import case_context, case_url, done_on_page, render_case, visible_case
 from portal.errors import DomainError
@@ -169,7 +170,7 @@ class AddLabResultView(View):
         if not form.is_valid():
             return render_case(request, case, lab_form=form, status=400)
         try:
-            services.add_lab_result(patient=case.patient, actor=request.user, request=request, **form.cleaned_data)
+            add_lab_result(patient=case.patient, actor=request.user, request=request, **form.cleaned_data)
         except DomainError as error:
             form.add_error(None, str(error))
             return render_case(request, case, lab_form=form, status=error.status)

@@ -14,9 +14,9 @@ from django.urls import reverse
 from PIL import ImageFile
 from pypdf import PdfReader
 
+from cases.lab_results import add_lab_result
 from cases.models import Case
 from cases.reading import save_review, sign_case
-from cases.services import add_lab_result
 from cases.tests.factories import CaseFactory, PatientFactory, RadiographFactory
 from inference.models import Heatmap, ModelVersion
 from inference.outcomes import Doubt
