@@ -16,7 +16,7 @@ from enum import StrEnum
 
 from django.db import transaction
 
-from cases.lab_results import add_lab_result, check_lab_result
+from cases.lab_results import ResultWithdrawn, add_lab_result, check_lab_result
 from cases.models import LabResult, Patient
 from cases.services import facility_of
 from portal.accounts.models import Facility
@@ -28,6 +28,7 @@ COLUMNS = ("medical_record_number", "kind", "result", "collected_on", "note")
 REQUIRED = COLUMNS[:4]
 BYTES_AT_MOST = 512 * 1024
 ROWS_AT_MOST = 2000
+_KEY = ("patient", "kind", "result", "collected_on")
 _LONGEST_NOTE = LabResult._meta.get_field("note").max_length or 0
 
 
@@ -142,11 +143,14 @@ def import_lab_results(*, content: bytes, actor, dry_run: bool = False, request=
     facility, rows = facility_of(actor), list(read_rows(content))
     patients = _patients(facility, rows)
     tests = LabResult.objects.filter(patient__in=patients.values())
-    known = set(tests.values_list("patient", "kind", "result", "collected_on"))
+    known = set(tests.standing().values_list(*_KEY))
+    withdrawn = set(tests.values_list(*_KEY)) - known
     outcomes = []
     for row in rows:
         try:
             test = _checked(row, patients)
+            if test.key in withdrawn:  # also for a lead: a whole file is not the place to say that it was right
+                raise ResultWithdrawn("This lab result was entered before and withdrawn.")
         except DomainError as error:
             outcomes.append(RowOutcome(row, Outcome.REFUSED, error))
             continue

@@ -1,15 +1,30 @@
-"""Lab results of a patient: each test is entered once."""
+"""Lab results of a patient: each test is entered once, and one that was a mistake is withdrawn, never deleted."""
 
 from __future__ import annotations
 
 from datetime import date
 
 from django.db import transaction
+from django.utils import timezone
 
 from cases.models import LabResult, Patient
 from cases.services import InvalidDetails, check_day
+from portal.accounts.access import Action
 from portal.audit.models import Event
 from portal.audit.services import record
+from portal.errors import Conflict
+
+
+class ResultWithdrawn(Conflict):
+    """What was withdrawn does not come back because a program or a file still says it."""
+
+    code = "lab_result_withdrawn"
+    remedy = "Check it with the laboratory; a lead radiologist can enter it again on the case page."
+
+
+class AlreadyWithdrawn(Conflict):
+    code = "already_withdrawn"
+    remedy = "Reload the page; it says by whom and why."
 
 
 def check_lab_result(*, kind, result, collected_on: date) -> None:
@@ -34,15 +49,38 @@ def add_lab_result(
 
     Raises:
         InvalidDetails: The kind, result or date cannot be true.
+        ResultWithdrawn: It was withdrawn, and ``actor`` is not one who may withdraw.
     """
     check_lab_result(kind=kind, result=result, collected_on=collected_on)
-    lab_result, created = LabResult.objects.get_or_create(
-        patient=patient,
-        kind=kind,
-        result=result,
-        collected_on=collected_on,
-        defaults={"note": note.strip(), "entered_by": actor},
+    test = {"patient": patient, "kind": kind, "result": result, "collected_on": collected_on}
+    lab_result, created = LabResult.objects.standing().get_or_create(
+        **test, defaults={"note": note.strip(), "entered_by": actor}
     )
     if created:
+        was_there = LabResult.objects.filter(**test).exclude(pk=lab_result.pk).exists()
+        if was_there and not actor.has_perm(Action.WITHDRAW_LAB_RESULT):
+            raise ResultWithdrawn("This lab result was entered before and withdrawn.")
         record(Event.ADDED_LAB_RESULT, actor=actor, obj=lab_result, request=request)
     return lab_result, created
+
+
+@transaction.atomic
+def withdraw_lab_result(*, lab_result: LabResult, actor, reason: str, request=None) -> LabResult:
+    """Takes back a test that was entered by mistake: it stays on the time line and counts for nothing.
+
+    Raises:
+        InvalidDetails: The reason is missing.
+        AlreadyWithdrawn: Somebody was faster.
+    """
+    reason = reason.strip()
+    if not reason:
+        raise InvalidDetails("The reason is missing.", remedy="Say why the lab result is withdrawn.")
+    lab_result = LabResult.objects.select_for_update().get(pk=lab_result.pk)
+    if lab_result.is_withdrawn:
+        raise AlreadyWithdrawn("This lab result is withdrawn already.")
+    lab_result.withdrawn_at = timezone.now()
+    lab_result.withdrawn_by = actor
+    lab_result.withdrawal_reason = reason[:200]
+    lab_result.save(update_fields=["withdrawn_at", "withdrawn_by", "withdrawal_reason"])
+    record(Event.WITHDREW_LAB_RESULT, actor=actor, obj=lab_result, request=request)
+    return lab_result

@@ -28,7 +28,7 @@ RESULTS = (LabResult.Result.POSITIVE, LabResult.Result.NEGATIVE)
 RULE = (
     f"The RT-PCR collected nearest to the day on which the case came in, from {DAYS_BEFORE.days} days before to "
     f"{DAYS_AFTER.days} days after it; without one, the nearest antigen test of those days. Of two equally near ones a "
-    "positive one decides. Antibody tests and indeterminate results do not count."
+    "positive one decides. Antibody tests, indeterminate and withdrawn results do not count."
 )
 
 
@@ -44,7 +44,9 @@ def agrees(lab: LabResult, label: str) -> bool:
 
 
 def _counts(lab: LabResult, day: date) -> bool:
-    return lab.kind in KINDS and lab.result in RESULTS and day - DAYS_BEFORE <= lab.collected_on <= day + DAYS_AFTER
+    if lab.is_withdrawn or lab.kind not in KINDS or lab.result not in RESULTS:
+        return False
+    return day - DAYS_BEFORE <= lab.collected_on <= day + DAYS_AFTER
 
 
 def _rank(lab: LabResult, day: date) -> tuple:
@@ -59,7 +61,8 @@ def truth_result(case: str = "pk") -> Subquery:
     """
     day, collected = TruncDate("patient__cases__received_at"), F("collected_on")
     labs = (
-        LabResult.objects.filter(patient__cases=OuterRef(case), kind__in=KINDS, result__in=RESULTS)
+        LabResult.objects.standing()
+        .filter(patient__cases=OuterRef(case), kind__in=KINDS, result__in=RESULTS)
         .annotate(day=day, offset=collected - day)
         .filter(offset__range=(-DAYS_BEFORE, DAYS_AFTER))
         .annotate(nearness=Choice(When(collected_on__gte=F("day"), then=F("offset")), default=F("day") - collected))

@@ -23,6 +23,7 @@ urlpatterns = [
     path("cases/<uuid:uid>/amend/", views.AmendView.as_view(), name="amend"),
     path("cases/<uuid:uid>/amend/discard/", views.DiscardAmendmentView.as_view(), name="discard-amendment"),
     path("cases/<uuid:uid>/lab-results/", views.AddLabResultView.as_view(), name="lab-result-add"),
+    path("cases/<uuid:uid>/lab-results/withdraw/", views.WithdrawLabResultView.as_view(), name="lab-result-withdraw"),
     path("lab-results/import/", views.LabImportView.as_view(), name="lab-import"),
     path("radiographs/<uuid:uid>/preview/", views.RadiographPreviewView.as_view(), name="radiograph-preview"),
     path("radiographs/<uuid:uid>/original/", views.RadiographOriginalView.as_view(), name="radiograph-original"),

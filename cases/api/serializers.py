@@ -60,6 +60,10 @@ class LabResultSerializer(serializers.ModelSerializer):
     kind_label = label_of("kind")
     result_label = label_of("result")
     entered_by = serializers.CharField(source="entered_by.username", read_only=True)
+    withdrawn_at = serializers.DateTimeField(
+        read_only=True, allow_null=True, help_text="Entered by mistake if not null: it counts for nothing since then."
+    )
+    withdrawn_by = serializers.CharField(source="withdrawn_by.username", read_only=True, allow_null=True, default=None)
 
     class Meta:
         model = LabResult
@@ -73,6 +77,9 @@ class LabResultSerializer(serializers.ModelSerializer):
             "note",
             "entered_by",
             "entered_at",
+            "withdrawn_at",
+            "withdrawn_by",
+            "withdrawal_reason",
         ]
         read_only_fields = fields
 

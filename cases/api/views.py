@@ -101,7 +101,7 @@ class PatientDetailView(FacilityScopedView, generics.RetrieveAPIView):
 
 class PatientLabResultsView(generics.ListAPIView):
     serializer_class = LabResultSerializer
-    queryset = LabResult.objects.select_related("entered_by")
+    queryset = LabResult.objects.select_related("entered_by", "withdrawn_by")
 
     def patient(self) -> Patient:
         visible = Patient.objects.visible_to(self.request.user).select_related("facility")
@@ -121,6 +121,7 @@ class PatientLabResultsView(generics.ListAPIView):
         responses={
             201: LabResultSerializer,
             200: OpenApiResponse(LabResultSerializer, description="It was there already."),
+            **conflict("`lab_result_withdrawn`: it was entered before and withdrawn."),
         },
         examples=[examples.LAB_RESULT],
     )

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import date
+from typing import Self
 
 from django.conf import settings
 from django.db import models
@@ -69,9 +70,16 @@ class Patient(models.Model):
 class LabResultQuerySet(FacilityScopedQuerySet):
     facility_lookup = "patient__facility"
 
+    def standing(self) -> Self:
+        """Those that nobody has withdrawn."""
+        return self.filter(withdrawn_at=None)
+
 
 class LabResult(models.Model):
-    """A test for SARS-CoV-2: the later truth that AI and reader are measured against."""
+    """A test for SARS-CoV-2: the later truth that AI and reader are measured against.
+
+    One that was entered by mistake is withdrawn: it stays to be seen and counts for nothing.
+    """
 
     class Kind(models.TextChoices):
         RT_PCR = "rt_pcr", "RT-PCR"
@@ -91,6 +99,9 @@ class LabResult(models.Model):
     note = models.CharField(max_length=200, blank=True)
     entered_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     entered_at = models.DateTimeField(auto_now_add=True)
+    withdrawn_at = models.DateTimeField(null=True)
+    withdrawn_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    withdrawal_reason = models.CharField(max_length=200, blank=True)
 
     objects = LabResultQuerySet.as_manager()
 
@@ -100,16 +111,27 @@ class LabResult(models.Model):
 
         constraints = [
             models.UniqueConstraint(
-                fields=["patient", "kind", "collected_on", "result"], name="lab_result_entered_once"
+                fields=["patient", "kind", "collected_on", "result"],
+                condition=Q(withdrawn_at=None),
+                name="lab_result_entered_once",
             ),
             models.CheckConstraint(condition=Q(kind__in=["rt_pcr", "antigen", "antibody"]), name="lab_kind_is_known"),
             models.CheckConstraint(
                 condition=Q(result__in=["positive", "negative", "indeterminate"]), name="lab_result_is_known"
             ),
+            models.CheckConstraint(
+                condition=Q(withdrawn_at__isnull=True, withdrawn_by__isnull=True, withdrawal_reason="")
+                | Q(withdrawn_at__isnull=False, withdrawn_by__isnull=False) & ~Q(withdrawal_reason=""),
+                name="lab_withdrawn_says_by_whom_and_why",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"Lab result {self.uid}"
+
+    @property
+    def is_withdrawn(self) -> bool:
+        return self.withdrawn_at is not None
 
     @property
     def facility(self) -> Facility:

@@ -100,7 +100,13 @@ class TestLabResult:
         return LabResult.objects.create(patient=patient, entered_by=UserFactory(), **values)
 
     @pytest.mark.parametrize(
-        ("constraint", "values"), [("lab_kind_is_known", {"kind": "x"}), ("lab_result_is_known", {"result": "x"})]
+        ("constraint", "values"),
+        [
+            ("lab_kind_is_known", {"kind": "x"}),
+            ("lab_result_is_known", {"result": "x"}),
+            ("lab_withdrawn_says_by_whom_and_why", {"withdrawn_at": timezone.now()}),
+            ("lab_withdrawn_says_by_whom_and_why", {"withdrawal_reason": "x"}),
+        ],
     )
     def test_one_that_cannot_be(self, constraint, values):
         with refuses(constraint):

@@ -1,4 +1,5 @@
 from cases.views.claims import ClaimNextView, ClaimView, RenewClaimView, TakeOverView
+from cases.views.corrections import WithdrawLabResultView
 from cases.views.lab_import import LabImportView
 from cases.views.macros import DeleteMacroView, MacroListView, MacroView
 from cases.views.media import RadiographOriginalView, RadiographPixelsView, RadiographPreviewView
@@ -41,5 +42,6 @@ __all__ = [
     "TakeOverView",
     "UploadView",
     "VerdictView",
+    "WithdrawLabResultView",
     "WorklistView",
 ]

@@ -98,7 +98,7 @@ def case_context(
     reads, is_mine = reads_of(case, user, reviews, blinding), case.is_held_by(user)
     if review_form is None and reads.can_write:
         review_form = ReviewForm.of(case, reads.draft)
-    lab_results = list(case.patient.lab_results.all())
+    lab_results = list(case.patient.lab_results.select_related("withdrawn_by"))
     return {
         "case": case,
         "patient": case.patient,

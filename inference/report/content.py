@@ -105,7 +105,7 @@ def report_of(case: Case, user, *, heatmap: str = "") -> Report:
         _image(number, radiograph, results_of(radiograph, blinding), heatmap)
         for number, radiograph in enumerate(radiographs[:IMAGES_AT_MOST], start=1)
     ]
-    lab_results = list(case.patient.lab_results.all())
+    lab_results = list(case.patient.lab_results.select_related("withdrawn_by"))
     return Report(
         case=case,
         reads=reads_of(case, user, reviews, blinding),

@@ -23,6 +23,7 @@ class Action(StrEnum):
     VIEW_CASE = "cases.view_case"
     ADD_CASE = "cases.add_case"
     ADD_LAB_RESULT = "cases.add_labresult"
+    WITHDRAW_LAB_RESULT = "cases.change_labresult"
     REVIEW_CASE = "cases.review_case"
     TAKE_OVER_CASE = "cases.take_over_case"
     ADJUDICATE_CASE = "cases.adjudicate_case"
@@ -54,6 +55,7 @@ ROLE_ACTIONS: dict[Role, frozenset[str]] = {
             Action.TAKE_OVER_CASE,
             Action.ADJUDICATE_CASE,
             Action.AMEND_READ_OF_OTHERS,
+            Action.WITHDRAW_LAB_RESULT,
             Action.COMPARE_READS,
             Action.VIEW_DASHBOARD,
             Action.REMOVE_SHARED_FILTER,
@@ -122,6 +124,7 @@ ROUTES: dict[str, Rules] = {
     "cases:discard-amendment": Action.REVIEW_CASE,
     "cases:upload": Action.ADD_CASE,
     "cases:lab-result-add": Action.ADD_LAB_RESULT,
+    "cases:lab-result-withdraw": Action.WITHDRAW_LAB_RESULT,
     "cases:lab-import": Action.ADD_LAB_RESULT,
     "cases:radiograph-preview": Action.VIEW_CASE,
     "cases:radiograph-original": Action.VIEW_CASE,
