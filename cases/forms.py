@@ -112,6 +112,31 @@ class MacroForm(forms.Form):
         return self.cleaned_data["text"].replace("\r\n", "\n")
 
 
+class PatientForm(forms.Form):
+    """A patient's details as they should be, and why they were wrong."""
+
+    details_version = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
+    family_name = forms.CharField(max_length=100, required=False)
+    given_name = forms.CharField(max_length=100, required=False)
+    birth_date = forms.DateField(required=False, widget=DayInput)
+    sex = forms.ChoiceField(choices=Sex.choices)
+    reason = forms.CharField(max_length=200, widget=forms.TextInput(attrs={"placeholder": "Why they were wrong"}))
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        for name in ("family_name", "given_name", "reason"):
+            self.fields[name].widget.attrs["autocomplete"] = "off"
+
+    @classmethod
+    def of(cls, patient: Patient) -> PatientForm:
+        return cls(initial={name: getattr(patient, name) for name in cls.base_fields if name != "reason"})
+
+    def refuse(self, cause: str, patient: Patient) -> None:
+        """Says why it was not saved. What was typed stays, now over the details that the page shows beside it."""
+        self.data = dict(self.data.items(), details_version=patient.details_version)
+        self.add_error(None, cause)
+
+
 class LabResultForm(forms.ModelForm):
     class Meta:
         model = LabResult

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
@@ -16,7 +17,7 @@ from cases.intake.sandbox import Decoded, decode_safely
 from cases.intake.upload import ReceivedFile
 from cases.inventory import is_referenced
 from cases.lanes import arm_now
-from cases.models import Case, Patient, Priority, Radiograph, Sex, Stage
+from cases.models import Case, Patient, PatientChange, Priority, Radiograph, Sex, Stage
 from cases.storage import StorageUnavailable, original_name, preview_name
 from portal.accounts.models import Facility
 from portal.audit.models import Event
@@ -26,7 +27,10 @@ from portal.errors import Conflict, DomainError, NotAllowed
 
 class PatientMismatch(Conflict):
     code = "patient_mismatch"
-    remedy = "Check the medical record number; correct the patient's details first if they were wrong."
+    remedy = (
+        "Check the medical record number; where the portal's details are wrong, a lead radiologist corrects them on "
+        'the page of any case of the patient, under "Correct patient details".'
+    )
 
 
 class ImageOfAnotherPatient(Conflict):
@@ -136,10 +140,28 @@ def find_or_create_patient(*, facility, details: PatientDetails, actor, request=
     if _missing_details(patient, said):
         patient = Patient.objects.select_for_update(no_key=True).get(pk=patient.pk)
         if missing := _missing_details(patient, said):  # still, as somebody else may have filled them in
-            Patient.objects.filter(pk=patient.pk).update(**missing)
-            patient.refresh_from_db()
+            change_details(patient, missing, actor=actor)
             record(Event.CHANGED_PATIENT, actor=actor, obj=patient, request=request, detail=", ".join(sorted(missing)))
     return patient, False
+
+
+def change_details(patient: Patient, new: Mapping[str, str | date | None], *, actor, reason: str = "") -> None:
+    """Writes other details of a patient whose row the caller has locked; the history keeps what they were."""
+    PatientChange.objects.bulk_create(
+        PatientChange(
+            patient=patient,
+            detail=name,
+            old=str(getattr(patient, name) or ""),
+            new=str(value or ""),
+            actor=actor,
+            reason=reason,
+        )
+        for name, value in new.items()
+    )
+    for name, value in new.items():
+        setattr(patient, name, value)
+    patient.details_version += 1
+    patient.save(update_fields=[*new, "details_version"])
 
 
 def _said(details: PatientDetails) -> dict[str, str | date]:

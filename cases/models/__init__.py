@@ -1,7 +1,7 @@
 from cases.models.batches import Batch, BatchItem
 from cases.models.cases import AiStatus, Case, CaseStatusChange, OrderArm, Priority, Stage
 from cases.models.macros import Macro
-from cases.models.patients import LabResult, Patient, Sex
+from cases.models.patients import LabResult, Patient, PatientChange, Sex
 from cases.models.radiographs import Radiograph
 from cases.models.reviews import DisagreementReason, Review
 from cases.models.saved_filters import SavedFilter
@@ -17,6 +17,7 @@ __all__ = [
     "Macro",
     "OrderArm",
     "Patient",
+    "PatientChange",
     "Priority",
     "Radiograph",
     "Review",

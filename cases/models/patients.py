@@ -7,9 +7,11 @@ from typing import Self
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils import formats
 
 from cases.models.scoping import FacilityScopedQuerySet
 from portal.accounts.models import Facility
+from portal.append_only import AppendOnly
 
 
 class Sex(models.TextChoices):
@@ -30,6 +32,9 @@ class Patient(models.Model):
     birth_date = models.DateField(null=True, blank=True)
     sex = models.CharField(max_length=1, choices=Sex.choices, default=Sex.UNKNOWN)
     created_at = models.DateTimeField(auto_now_add=True)
+    details_version = models.PositiveIntegerField(
+        default=0, editable=False, help_text="Counts the changes, so that two open pages do not undo each other's."
+    )
 
     objects = FacilityScopedQuerySet.as_manager()
 
@@ -65,6 +70,45 @@ class Patient(models.Model):
         if self.birth_date is None or day < self.birth_date:
             return None
         return day.year - self.birth_date.year - ((day.month, day.day) < (self.birth_date.month, self.birth_date.day))
+
+
+class PatientChange(AppendOnly):
+    """One detail of a patient that an upload filled in, or that somebody corrected and said why."""
+
+    class Detail(models.TextChoices):
+        FAMILY_NAME = "family_name", "Family name"
+        GIVEN_NAME = "given_name", "Given name"
+        BIRTH_DATE = "birth_date", "Birth date"
+        SEX = "sex", "Sex"
+
+    patient = models.ForeignKey(Patient, models.PROTECT, related_name="changes")
+    detail = models.CharField(max_length=11, choices=Detail.choices)
+    old = models.CharField(max_length=100, blank=True)
+    new = models.CharField(max_length=100, blank=True)
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    reason = models.CharField(max_length=200, blank=True)
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.detail} of {self.patient}"
+
+    @property
+    def old_words(self) -> str:
+        return self._words(self.old)
+
+    @property
+    def new_words(self) -> str:
+        return self._words(self.new)
+
+    def _words(self, value: str) -> str:
+        if self.detail == self.Detail.BIRTH_DATE and value:
+            return formats.date_format(date.fromisoformat(value), "j F Y")
+        if self.detail == self.Detail.SEX:
+            return Sex(value).label
+        return value or "not known"
 
 
 class LabResultQuerySet(FacilityScopedQuerySet):

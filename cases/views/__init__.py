@@ -1,5 +1,5 @@
 from cases.views.claims import ClaimNextView, ClaimView, RenewClaimView, TakeOverView
-from cases.views.corrections import WithdrawLabResultView
+from cases.views.corrections import CorrectPatientView, WithdrawLabResultView
 from cases.views.lab_import import LabImportView
 from cases.views.macros import DeleteMacroView, MacroListView, MacroView
 from cases.views.media import RadiographOriginalView, RadiographPixelsView, RadiographPreviewView
@@ -24,6 +24,7 @@ __all__ = [
     "CaseView",
     "ClaimNextView",
     "ClaimView",
+    "CorrectPatientView",
     "DeleteMacroView",
     "DiscardAmendmentView",
     "FirstImpressionView",

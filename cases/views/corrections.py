@@ -4,12 +4,31 @@ from __future__ import annotations
 
 from django.contrib import messages
 from django.http import Http404
+from django.shortcuts import redirect
 
+from cases.corrections import correct_patient
+from cases.forms import PatientForm
 from cases.lab_results import withdraw_lab_result
 from cases.models import Case
-from cases.views.page import done_on_page
+from cases.views.page import case_url, done_on_page, render_case, visible_case
 from cases.views.reading import ReadingView
+from portal.errors import DomainError
 from portal.typed import text_of
+
+
+class CorrectPatientView(ReadingView):
+    def post(self, request, uid):
+        case, form = visible_case(request.user, uid), PatientForm(request.POST)
+        if not form.is_valid():
+            return render_case(request, case, patient_form=form, status=400)
+        try:
+            correct_patient(patient=case.patient, actor=request.user, request=request, **form.cleaned_data)
+        except DomainError as error:
+            case = visible_case(request.user, uid)
+            form.refuse(str(error), case.patient)
+            return render_case(request, case, patient_form=form, status=error.status)
+        messages.success(request, "Patient details corrected.")
+        return redirect(case_url(request, case))
 
 
 class WithdrawLabResultView(ReadingView):

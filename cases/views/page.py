@@ -14,13 +14,14 @@ from django.views import View
 
 from cases.blinding import ShownAi, blinding_on
 from cases.disclosure import history
-from cases.forms import LabResultForm, ReviewForm
+from cases.forms import LabResultForm, PatientForm, ReviewForm
 from cases.labels import NOT_DIAGNOSTIC
 from cases.lanes import wait_of
-from cases.models import Case, LabResult, Radiograph, Review
+from cases.models import Case, LabResult, Patient, Radiograph, Review
 from cases.reading import asks_verdict
 from cases.reads import reads_of
 from cases.truth import agrees, truth_of
+from portal.accounts.access import Action
 from portal.audit.models import Event
 from portal.audit.services import record
 from portal.errors import DomainError
@@ -58,6 +59,7 @@ def render_case(
     review_form: ReviewForm | None = None,
     stored_draft: Review | None = None,
     lab_form: LabResultForm | None = None,
+    patient_form: PatientForm | None = None,
     problem: DomainError | None = None,
     status: int = 200,
 ) -> HttpResponse:
@@ -69,13 +71,21 @@ def render_case(
         review_form: A bound form to show instead of the reader's draft.
         stored_draft: What is stored, where the bound form was written over another version of it.
         lab_form: A bound form to show instead of an empty one.
+        patient_form: A bound form to show instead of the patient's details.
         problem: A refusal to show at the top.
         status: HTTP status of the page.
     """
     context = case_context(request, case, review_form=review_form, lab_form=lab_form)
-    return render(
-        request, "cases/case.html", context | {"problem": problem, "stored_draft": stored_draft}, status=status
-    )
+    shown = {"problem": problem, "stored_draft": stored_draft, **_correction(request.user, case.patient, patient_form)}
+    return render(request, "cases/case.html", context | shown, status=status)
+
+
+def _correction(user, patient: Patient, form: PatientForm | None) -> dict:
+    """For those who may correct the patient's details: what became of them so far, and the form."""
+    if not user.has_perm(Action.CORRECT_PATIENT):
+        return {}
+    changes = list(patient.changes.select_related("actor")) if patient.details_version else []
+    return {"patient_changes": changes, "patient_form": form or PatientForm.of(patient)}
 
 
 def done_on_page(request, uid, do: Callable[[Case], object]) -> HttpResponse:

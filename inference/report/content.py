@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from cases.blinding import blinding_on
-from cases.models import Case, LabResult, Radiograph, Review
+from cases.models import Case, LabResult, PatientChange, Radiograph, Review
 from cases.reads import Reads, reads_of
 from inference.cards import render_sections
 from inference.models import ClassProbability, ModelVersion
@@ -56,10 +56,14 @@ class Limits:
 
 @dataclass(frozen=True)
 class Report:
-    """A draft until the case is signed; ``reads`` are those of which its user may know."""
+    """A draft until the case is signed; ``reads`` are those of which its user may know.
+
+    It shows the patient's details as they are now; ``details_changed`` tells what else they were when it was signed.
+    """
 
     case: Case
     reads: Reads
+    details_changed: list[PatientChange]
     images: list[ImageReport]
     images_left_out: int
     lab_results: list[LabResult]
@@ -100,6 +104,7 @@ def report_of(case: Case, user, *, heatmap: str = "") -> Report:
     """
     reviews = list(case.reviews.with_standing().select_related("reader"))
     blinding = blinding_on(case, user, reviews)
+    reads = reads_of(case, user, reviews, blinding)
     radiographs = list(case.radiographs.select_related("case__facility"))
     images = [
         _image(number, radiograph, results_of(radiograph, blinding), heatmap)
@@ -108,7 +113,8 @@ def report_of(case: Case, user, *, heatmap: str = "") -> Report:
     lab_results = list(case.patient.lab_results.select_related("withdrawn_by"))
     return Report(
         case=case,
-        reads=reads_of(case, user, reviews, blinding),
+        reads=reads,
+        details_changed=_changed_since_signed(case, reads),
         images=images,
         images_left_out=len(radiographs) - len(images),
         lab_results=lab_results[:LAB_RESULTS_AT_MOST],
@@ -116,6 +122,14 @@ def report_of(case: Case, user, *, heatmap: str = "") -> Report:
         limits=_limits(images),
         generated_at=timezone.now(),
     )
+
+
+def _changed_since_signed(case: Case, reads: Reads) -> list[PatientChange]:
+    """So that a signed report does not say something else of its patient without a word."""
+    signed = [version.signed_at for version, _ in reads.versions if version.signed_at]
+    if not signed:
+        return []
+    return list(case.patient.changes.filter(at__gt=min(signed)).select_related("actor"))
 
 
 def _image(number: int, radiograph: Radiograph, results: Results, heatmap: str) -> ImageReport:

@@ -14,6 +14,7 @@ from django.urls import reverse
 from PIL import ImageFile
 from pypdf import PdfReader
 
+from cases.corrections import correct_patient
 from cases.lab_results import add_lab_result
 from cases.models import Case
 from cases.reading import save_review, sign_case
@@ -110,6 +111,33 @@ def test_a_signed_report_says_who_what_by_whom_and_with_which_models(report, rad
         assert version.weights_sha256 in text.replace(" ", "")
         assert "DRAFT" not in text
         assert "AUC" not in text
+
+
+def test_a_signed_report_says_what_of_the_patient_was_changed_after_it(report, radiologist, lead, case):
+    def correct(**said) -> None:
+        case.patient.refresh_from_db()
+        details = {name: getattr(case.patient, name) for name in ("family_name", "given_name", "birth_date", "sex")}
+        version = case.patient.details_version
+        correct_patient(
+            patient=case.patient, **{**details, **said}, details_version=version, reason="Mistyped", actor=lead
+        )
+
+    correct(given_name="Ada Augusta")
+    sign_case(case=case, reader=radiologist, final_label="normal")
+    for text in report(radiologist, case):
+        assert "after this case was signed" not in text
+
+    correct(birth_date=date(1980, 12, 10))
+
+    for text in report(radiologist, case):
+        for words in (
+            "10 December 1980",
+            "Birth date changed on",
+            f"by {lead}, after this case was signed: was 17 May 1961, became 10 December 1980.",
+            "Reason: Mistyped",
+        ):
+            assert words in text
+        assert "Given name changed" not in text
 
 
 def test_each_page_of_the_pdf_bears_the_notice_its_number_and_the_case(client_of, radiologist, case):

@@ -23,6 +23,7 @@ class Action(StrEnum):
     VIEW_CASE = "cases.view_case"
     ADD_CASE = "cases.add_case"
     ADD_LAB_RESULT = "cases.add_labresult"
+    CORRECT_PATIENT = "cases.change_patient"
     WITHDRAW_LAB_RESULT = "cases.change_labresult"
     REVIEW_CASE = "cases.review_case"
     TAKE_OVER_CASE = "cases.take_over_case"
@@ -55,6 +56,7 @@ ROLE_ACTIONS: dict[Role, frozenset[str]] = {
             Action.TAKE_OVER_CASE,
             Action.ADJUDICATE_CASE,
             Action.AMEND_READ_OF_OTHERS,
+            Action.CORRECT_PATIENT,
             Action.WITHDRAW_LAB_RESULT,
             Action.COMPARE_READS,
             Action.VIEW_DASHBOARD,
@@ -123,6 +125,7 @@ ROUTES: dict[str, Rules] = {
     "cases:amend": Action.REVIEW_CASE,
     "cases:discard-amendment": Action.REVIEW_CASE,
     "cases:upload": Action.ADD_CASE,
+    "cases:correct-patient": Action.CORRECT_PATIENT,
     "cases:lab-result-add": Action.ADD_LAB_RESULT,
     "cases:lab-result-withdraw": Action.WITHDRAW_LAB_RESULT,
     "cases:lab-import": Action.ADD_LAB_RESULT,

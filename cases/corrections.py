@@ -1,0 +1,66 @@
+"""What was wrong at intake is put right, and what it was is kept."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from django.db import transaction
+
+from cases.models import Patient
+from cases.services import InvalidDetails, change_details, check_day
+from portal.audit.models import Event
+from portal.audit.services import record
+from portal.errors import DomainError
+
+
+class PatientChanged(DomainError):
+    """The details are no longer those that the page showed: another page or an upload has changed them."""
+
+    code = "patient_changed"
+    status = 412
+    remedy = "Compare what you typed with what is there now, then save again."
+
+
+@transaction.atomic
+def correct_patient(
+    *,
+    patient: Patient,
+    family_name: str,
+    given_name: str,
+    birth_date: date | None,
+    sex: str,
+    details_version: int,
+    reason: str,
+    actor,
+    request=None,
+) -> Patient:
+    """Gives a patient other details; blank ones count as not known. All cases of the patient have them from then on.
+
+    Args:
+        patient: Whose record number stays as it is.
+        family_name: As it should be, as are the next three.
+        given_name: See there.
+        birth_date: See there.
+        sex: See there.
+        details_version: That of the details which the page showed.
+        reason: Why they were wrong.
+        actor: Who corrects them.
+        request: The HTTP request, for the audit trail.
+
+    Raises:
+        InvalidDetails: The reason is missing, the birth date cannot be true, or nothing is different.
+        PatientChanged: The details have changed since.
+    """
+    if not reason.strip():
+        raise InvalidDetails("The reason is missing.", remedy="Say why the details are changed.")
+    check_day(birth_date, "birth date")
+    patient = Patient.objects.select_for_update(no_key=True).get(pk=patient.pk)
+    if details_version != patient.details_version:
+        raise PatientChanged("The details of this patient were changed in the meantime.")
+    said = {"family_name": family_name, "given_name": given_name, "birth_date": birth_date, "sex": sex}
+    new = {name: value for name, value in said.items() if value != getattr(patient, name)}
+    if not new:
+        raise InvalidDetails("These are the details that the portal has.", remedy="Change what is wrong, then save.")
+    change_details(patient, new, actor=actor, reason=reason.strip()[:200])
+    record(Event.CORRECTED_PATIENT, actor=actor, obj=patient, request=request, detail=", ".join(sorted(new)))
+    return patient

@@ -1,0 +1,149 @@
+"""What was wrong at intake is put right on the case page."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+from django.db import IntegrityError, transaction
+from django.urls import reverse
+
+from cases.models import Case, Patient, PatientChange
+from cases.services import PatientDetails, PatientMismatch, find_or_create_patient
+from cases.tests.factories import CaseFactory, PatientFactory, UserFactory
+from portal.accounts.access import Role
+from portal.append_only import AppendOnlyError
+from portal.audit.models import AuditEvent, Event
+
+pytestmark = pytest.mark.django_db
+RIGHT = {"family_name": "Lovelace", "given_name": "Ada", "birth_date": "1980-12-10", "sex": "F"}
+
+
+@pytest.fixture
+def patient(facility) -> Patient:
+    """Whose birth date and name were mistyped at the first upload."""
+    typed = {**RIGHT, "family_name": "Lovelase", "birth_date": date(1890, 12, 10)}
+    return PatientFactory(facility=facility, medical_record_number="MRN-9", **typed)
+
+
+@pytest.fixture
+def case(patient, submitter) -> Case:
+    return CaseFactory(patient=patient, submitted_by=submitter)
+
+
+def address(name: str, case: Case) -> str:
+    return reverse(f"cases:{name}", args=[case.uid])
+
+
+class TestPatient:
+    def correct(self, client, case: Case, **typed):
+        sent = {**RIGHT, "reason": "Mistyped", "details_version": case.patient.details_version, **typed}
+        return client.post(address("correct-patient", case), sent, follow=True)
+
+    def test_a_later_upload_with_the_right_details_is_taken(self, client_of, lead, submitter, patient, case):
+        said = PatientDetails("MRN-9", **{**RIGHT, "birth_date": date(1980, 12, 10)})
+        with pytest.raises(PatientMismatch, match="Correct patient details"):
+            find_or_create_patient(facility=patient.facility, details=said, actor=submitter)
+
+        page = self.correct(client_of(lead), case).text
+
+        assert "Lovelace, Ada" in page
+        found, created = find_or_create_patient(facility=patient.facility, details=said, actor=submitter)
+        assert (found, created, found.birth_date) == (patient, False, date(1980, 12, 10))
+
+    def test_what_it_was_is_kept_with_who_and_why_and_not_in_the_audit_trail(self, client_of, lead, patient, case):
+        page = self.correct(client_of(lead), case).text
+
+        kept = {
+            change.detail: (change.old, change.new, change.actor, change.reason) for change in patient.changes.all()
+        }
+        assert kept == {
+            "family_name": ("Lovelase", "Lovelace", lead, "Mistyped"),
+            "birth_date": ("1890-12-10", "1980-12-10", lead, "Mistyped"),
+        }
+        for words in ("10 December 1890", "Lovelase", "Mistyped"):
+            assert words in page
+        event = AuditEvent.objects.get(event=Event.CORRECTED_PATIENT)
+        assert (event.actor, event.object_uid, event.detail) == (lead, patient.uid, "birth_date, family_name")
+
+    def test_the_history_is_never_changed(self, client_of, lead, case):
+        self.correct(client_of(lead), case)
+
+        with pytest.raises(AppendOnlyError):
+            PatientChange.objects.update(old="")
+        with pytest.raises(IntegrityError), transaction.atomic():
+            PatientChange._base_manager.filter(pk=PatientChange.objects.first().pk).delete()
+
+    def test_all_cases_of_the_patient_have_it(self, client_of, lead, radiologist, patient, case):
+        other = CaseFactory(patient=patient)
+
+        self.correct(client_of(lead), case)
+
+        assert "Lovelace, Ada" in client_of(radiologist).get(other.get_absolute_url()).text
+
+    def test_the_same_person_in_another_facility_is_another_patient(self, client_of, lead, case):
+        elsewhere = PatientFactory(medical_record_number="MRN-9", family_name="Lovelase")
+
+        self.correct(client_of(lead), case)
+
+        elsewhere.refresh_from_db()
+        assert elsewhere.family_name == "Lovelase"
+
+    def test_only_a_lead_of_the_facility_is_offered_it_and_may(self, client_of, radiologist, submitter, lead, case):
+        for user, status in ((radiologist, 403), (submitter, 403), (UserFactory(role=Role.LEAD), 404)):
+            assert self.correct(client_of(user), case).status_code == status
+        assert not PatientChange.objects.exists()
+
+        assert "Correct patient details" in client_of(lead).get(case.get_absolute_url()).text
+        assert "Correct patient details" not in client_of(radiologist).get(case.get_absolute_url()).text
+
+    @pytest.mark.parametrize(
+        ("typed", "sentence"),
+        [
+            ({"reason": " "}, "This field is required."),
+            ({"birth_date": "1700-01-01"}, "The birth date is not a possible date."),
+            ({"birth_date": "soon"}, "Enter a valid date."),
+            ({"sex": "X"}, "Select a valid choice."),
+            (
+                {"family_name": "Lovelase", "birth_date": "1890-12-10"},
+                "These are the details that the portal has.",
+            ),
+        ],
+    )
+    def test_what_cannot_be_saved_is_told_and_keeps_what_was_typed(
+        self, client_of, lead, patient, case, typed, sentence
+    ):
+        response = self.correct(client_of(lead), case, **{"given_name": "Ada", **typed})
+
+        assert response.status_code == 400
+        assert sentence in response.text
+        assert f'value="{typed.get("family_name", "Lovelace")}"' in response.text
+        assert not patient.changes.exists()
+
+    def test_a_page_from_before_another_change_undoes_nothing_and_can_be_saved_after_a_look(
+        self, client_of, lead, submitter, facility, case
+    ):
+        Patient.objects.update(given_name="", sex="U")
+        filled_in = PatientDetails("MRN-9", given_name="Ada", sex="F")
+        find_or_create_patient(facility=facility, details=filled_in, actor=submitter)
+        client = client_of(lead)
+
+        refused = self.correct(client, case, given_name="", sex="U")
+
+        assert refused.status_code == 412
+        assert "were changed in the meantime" in refused.text
+        assert 'value="Lovelace"' in refused.text
+        assert "filled in by an upload" in refused.text
+        case.patient.refresh_from_db()
+        assert (case.patient.given_name, case.patient.family_name) == ("Ada", "Lovelase")
+        assert f'name="details_version" value="{case.patient.details_version}"' in refused.text
+
+        assert self.correct(client, case).status_code == 200
+        case.patient.refresh_from_db()
+        assert (case.patient.given_name, case.patient.family_name) == ("Ada", "Lovelace")
+
+    def test_blank_is_not_known(self, client_of, lead, patient, case):
+        self.correct(client_of(lead), case, birth_date="", sex="U")
+
+        patient.refresh_from_db()
+        assert (patient.birth_date, patient.sex) == (None, "U")
