@@ -6,11 +6,14 @@ from datetime import date
 
 from django.db import transaction
 
-from cases.models import Patient
+from cases import dispatch
+from cases.claims import AlreadySigned, locked
+from cases.lanes import place
+from cases.models import Case, CasePriorityChange, Patient, Priority
 from cases.services import InvalidDetails, change_details, check_day
 from portal.audit.models import Event
 from portal.audit.services import record
-from portal.errors import DomainError
+from portal.errors import Conflict, DomainError
 
 
 class PatientChanged(DomainError):
@@ -19,6 +22,11 @@ class PatientChanged(DomainError):
     code = "patient_changed"
     status = 412
     remedy = "Compare what you typed with what is there now, then save again."
+
+
+class PriorityChanged(Conflict):
+    code = "priority_changed"
+    remedy = "Look at the new one, then change it again if it is not right."
 
 
 @transaction.atomic
@@ -64,3 +72,35 @@ def correct_patient(
     change_details(patient, new, actor=actor, reason=reason.strip()[:200])
     record(Event.CORRECTED_PATIENT, actor=actor, obj=patient, request=request, detail=", ".join(sorted(new)))
     return patient
+
+
+@transaction.atomic
+def change_priority(*, case: Case, priority: int, shown: int, actor, request=None) -> Case:
+    """Has a case read sooner or later: its place in the worklist and the runs that have not concluded follow.
+
+    Args:
+        case: One that is not signed.
+        priority: One of ``Priority``; the one that it has already changes nothing.
+        shown: The priority that the page showed.
+        actor: Who changes it.
+        request: The HTTP request, for the audit trail.
+
+    Raises:
+        AlreadySigned: There is nothing left to read.
+        PriorityChanged: Somebody else has given it another one since.
+    """
+    case = locked(case)
+    if case.status == Case.Status.SIGNED:
+        raise AlreadySigned("This case is signed.")
+    if case.priority == priority:
+        return case
+    if case.priority != shown:
+        raise PriorityChanged("The priority was changed in the meantime.")
+    old, new = (Priority(one).name.lower() for one in (case.priority, priority))
+    case.priority = priority
+    place([case])
+    case.save(update_fields=["priority", "ranks_as_of"])
+    dispatch.follow_priority(case)
+    CasePriorityChange.objects.create(subject=case, old=old, new=new, actor=actor)
+    record(Event.CHANGED_PRIORITY, actor=actor, obj=case, request=request, detail=f"{old} to {new}")
+    return case

@@ -74,7 +74,20 @@ def history(case: Case, user) -> list[Move]:
         elif change.stage != due:
             moves.append(Move(change.at, what))
         due = Stage(change.stage)
-    return moves
+    return sorted([*moves, *_priority_moves(case, user)], key=lambda move: move.at)
+
+
+def _priority_moves(case: Case, user) -> list[Move]:
+    """Without names while somebody reads after another: who was in a hurry may have been the reader before."""
+    is_told = case.status == Case.Status.SIGNED or case.stage == Stage.FIRST
+    return [
+        Move(
+            change.at,
+            f"changed the priority from {change.old} to {change.new}",
+            change.actor if is_told or change.actor_id == user.pk else None,
+        )
+        for change in case.priority_changes.select_related("actor")
+    ]
 
 
 def _what(change: CaseStatusChange, due: Stage) -> str:

@@ -1,4 +1,4 @@
-"""The only way from cases to inference: a hook that inference registers, and a task known by name.
+"""The only way from cases to inference: two hooks that inference registers, and a task known by name.
 
 The wake-up message holds no data. It may be lost (the reaper wakes the workers again) or doubled without harm.
 """
@@ -19,12 +19,16 @@ logger = logging.getLogger(__name__)
 
 WAKE_TASK = "inference.process_queue"
 _enqueue: Callable | None = None
+_follow_priority: Callable | None = None
 
 
-def register(enqueue: Callable) -> None:
-    """Names the function that queues the runs of a radiograph; it is called inside the intake transaction."""
-    global _enqueue
-    _enqueue = enqueue
+def register(enqueue: Callable, follow_priority: Callable) -> None:
+    """Names the functions for queuing the runs of a radiograph and for giving those of a case its priority.
+
+    Each is called inside the transaction that stores the radiograph or changes the priority.
+    """
+    global _enqueue, _follow_priority
+    _enqueue, _follow_priority = enqueue, follow_priority
 
 
 def queue_runs(radiograph) -> None:
@@ -32,6 +36,12 @@ def queue_runs(radiograph) -> None:
     if _enqueue is not None:
         _enqueue(radiograph)
     wake_workers_on_commit()
+
+
+def follow_priority(case) -> None:
+    """Has the images of ``case`` judged as soon as its new priority says."""
+    if _follow_priority is not None:
+        _follow_priority(case)
 
 
 def wake_workers_on_commit() -> None:

@@ -112,6 +112,11 @@ class MacroForm(forms.Form):
         return self.cleaned_data["text"].replace("\r\n", "\n")
 
 
+class PriorityForm(forms.Form):
+    priority = forms.TypedChoiceField(choices=Priority.choices, coerce=int)
+    shown = forms.IntegerField(widget=forms.HiddenInput)
+
+
 class PatientForm(forms.Form):
     """A patient's details as they should be, and why they were wrong."""
 

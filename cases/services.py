@@ -271,7 +271,7 @@ def accept_image(
             if isinstance(case, CaseDetails):
                 case, is_new = open_case(patient=patient, details=case, actor=actor, request=request)
             if not is_new:
-                _check_open(Case.objects.select_for_update().get(pk=case.pk))
+                _hold_open(case)
             radiograph = _create_radiograph(case, received, decoded, files, actor)
             dispatch.queue_runs(radiograph)
             record(Event.SUBMITTED_IMAGE, actor=actor, obj=radiograph, request=request)
@@ -299,6 +299,12 @@ def one_at_a_time(*names: str) -> None:
 def _check_patient_id(said_by_image: str, patient: Patient | PatientDetails) -> None:
     if said_by_image and said_by_image.casefold() != patient.medical_record_number.strip().casefold():
         raise ImageNamesAnotherPatient("The DICOM header names a patient with another record number.")
+
+
+def _hold_open(case: Case) -> None:
+    """Locks the case and sees how it stands now; its runs are queued with the priority that it has by then."""
+    case.refresh_from_db(fields=["status", "stage", "priority"], from_queryset=Case.objects.select_for_update())
+    _check_open(case)
 
 
 def _check_open(case: Case) -> None:

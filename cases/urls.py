@@ -22,6 +22,7 @@ urlpatterns = [
     path("cases/<uuid:uid>/sign/", views.SignView.as_view(), name="sign"),
     path("cases/<uuid:uid>/amend/", views.AmendView.as_view(), name="amend"),
     path("cases/<uuid:uid>/amend/discard/", views.DiscardAmendmentView.as_view(), name="discard-amendment"),
+    path("cases/<uuid:uid>/priority/", views.ChangePriorityView.as_view(), name="change-priority"),
     path("cases/<uuid:uid>/patient/", views.CorrectPatientView.as_view(), name="correct-patient"),
     path("cases/<uuid:uid>/lab-results/", views.AddLabResultView.as_view(), name="lab-result-add"),
     path("cases/<uuid:uid>/lab-results/withdraw/", views.WithdrawLabResultView.as_view(), name="lab-result-withdraw"),

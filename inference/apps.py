@@ -24,12 +24,13 @@ class InferenceConfig(AppConfig):
         from inference.activation import alarms
         from inference.classes import classes_of
         from inference.services import enqueue
+        from inference.urgency import follow_priority
         from portal import health
 
         # Registry and engines themselves know no Django.
         registry.site_folder = settings.SITE_WEIGHTS_DIR
         engines.cache_folder = settings.ENGINE_CACHE_DIR
-        dispatch.register(enqueue)
+        dispatch.register(enqueue, follow_priority)
         labels.register(classes_of)
         health.register(alarms)
         inventory.register(inventory.FileColumn("inference.Heatmap", "image", "sha256"))

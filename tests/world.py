@@ -49,7 +49,8 @@ OUR_OWN = [route for route in ALL if route not in ADMIN and route not in UNNAMED
 OBJECTS = {
     "saved_filter": r"^cases:filter-remove$",
     "case": r"^cases:(case|claim(-renew)?|take-over|release|first-impression|review|verdict|sign)$"
-    r"|^cases:(amend|discard-amendment|lab-result-add|lab-result-withdraw|correct-patient)$|^api:case-|^inference:report",
+    r"|^cases:(amend|discard-amendment|lab-result-add|lab-result-withdraw|correct-patient|change-priority)$"
+    r"|^api:case-|^inference:report",
     "radiograph": r"^cases:radiograph-|^inference:results$|^api:radiograph-",
     "patient": r"^api:patient-",
     "batch": r"^api:batch-",

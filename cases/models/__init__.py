@@ -1,5 +1,5 @@
 from cases.models.batches import Batch, BatchItem
-from cases.models.cases import AiStatus, Case, CaseStatusChange, OrderArm, Priority, Stage
+from cases.models.cases import AiStatus, Case, CasePriorityChange, CaseStatusChange, OrderArm, Priority, Stage
 from cases.models.macros import Macro
 from cases.models.patients import LabResult, Patient, PatientChange, Sex
 from cases.models.radiographs import Radiograph
@@ -11,6 +11,7 @@ __all__ = [
     "Batch",
     "BatchItem",
     "Case",
+    "CasePriorityChange",
     "CaseStatusChange",
     "DisagreementReason",
     "LabResult",

@@ -244,3 +244,9 @@ class CaseStatusChange(StatusChange):
     stage = models.CharField(
         max_length=12, choices=Stage.choices, default=Stage.FIRST, help_text="Which read was due after the change."
     )
+
+
+class CasePriorityChange(StatusChange):
+    """Kept as the history of a status is; ``old`` and ``new`` are the priorities' names."""
+
+    subject = models.ForeignKey(Case, models.PROTECT, related_name="priority_changes")

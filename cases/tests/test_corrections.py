@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 from django.db import IntegrityError, transaction
 from django.urls import reverse
+from django.utils import timezone
 
-from cases.models import Case, Patient, PatientChange
+from cases.lanes import ReadingOrder, reorder
+from cases.models import Case, Patient, PatientChange, Priority
+from cases.reading import sign_case
 from cases.services import PatientDetails, PatientMismatch, find_or_create_patient
 from cases.tests.factories import CaseFactory, PatientFactory, UserFactory
 from portal.accounts.access import Role
+from portal.accounts.models import Facility
 from portal.append_only import AppendOnlyError
 from portal.audit.models import AuditEvent, Event
 
@@ -147,3 +151,85 @@ class TestPatient:
 
         patient.refresh_from_db()
         assert (patient.birth_date, patient.sex) == (None, "U")
+
+
+class TestPriority:
+    def change(self, client, case: Case, priority: object, shown: int = Priority.ROUTINE):
+        return client.post(address("change-priority", case), {"priority": priority, "shown": shown}, follow=True)
+
+    def in_order(self, facility: Facility) -> list[Case]:
+        keys = ReadingOrder.of(facility).first(Case.objects.filter(facility=facility), 10)
+        return [Case.objects.get(pk=key) for key in keys]
+
+    def test_a_raised_case_comes_before_those_it_was_behind(self, client_of, submitter, facility, case):
+        earlier = CaseFactory(patient__facility=facility, received_at=timezone.now() - timedelta(hours=1))
+        assert self.in_order(facility) == [earlier, case]
+
+        self.change(client_of(submitter), case, Priority.STAT)
+
+        assert self.in_order(facility) == [case, earlier]
+        assert AuditEvent.objects.get(event=Event.CHANGED_PRIORITY).detail == "routine to stat"
+
+    def test_the_ai_moves_it_within_its_new_priority(self, client_of, radiologist, facility, case):
+        facility.ai_order_weight = 1
+        facility.save()
+        Case.objects.update(ai_status="ready", ai_label="covid", ai_probability=1, ai_suspicion=1)
+        reorder(facility)
+        case.refresh_from_db()
+        assert case.received_at - case.ranks_as_of == timedelta(hours=24)
+
+        self.change(client_of(radiologist), case, Priority.STAT)
+
+        case.refresh_from_db()
+        assert (case.priority, case.received_at - case.ranks_as_of) == (Priority.STAT, timedelta(minutes=30))
+
+    def test_the_history_says_who_changed_it_from_what_to_what(self, client_of, lead, radiologist, case):
+        self.change(client_of(lead), case, Priority.URGENT)
+        self.change(client_of(radiologist), case, Priority.ROUTINE, shown=Priority.URGENT)
+
+        page = client_of(radiologist).get(case.get_absolute_url()).text
+
+        assert f"{lead} changed the priority from routine to urgent" in page
+        assert f"{radiologist} changed the priority from urgent to routine" in page
+
+    def test_a_second_reader_is_not_told_who(self, client_of, radiologist, colleague, facility, case):
+        self.change(client_of(radiologist), case, Priority.URGENT)
+        Facility.objects.update(double_read_percent=100)
+        sign_case(case=case, reader=radiologist, final_label="normal")
+
+        page = client_of(colleague).get(case.get_absolute_url()).text
+
+        assert "Changed the priority from routine to urgent" in page
+        assert str(radiologist) not in page
+        assert f"{radiologist} changed the priority" in client_of(radiologist).get(case.get_absolute_url()).text
+
+    def test_who_may(self, client_of, radiologist, auditor, outsider, case):
+        assert self.change(client_of(auditor), case, Priority.STAT).status_code == 403
+        assert self.change(client_of(outsider), case, Priority.STAT).status_code == 404
+        assert not case.priority_changes.exists()
+
+        assert "Change the priority" in client_of(radiologist).get(case.get_absolute_url()).text
+
+    def test_of_two_different_changes_the_second_is_told(self, client_of, lead, radiologist, case):
+        self.change(client_of(lead), case, Priority.STAT)
+
+        refused = self.change(client_of(radiologist), case, Priority.URGENT)
+
+        assert refused.status_code == 409
+        assert "The priority was changed in the meantime." in refused.text
+        assert self.change(client_of(radiologist), case, Priority.STAT).status_code == 200
+        case.refresh_from_db()
+        assert (case.priority, case.priority_changes.count()) == (Priority.STAT, 1)
+
+    @pytest.mark.parametrize("priority", ["", "4", "stat"])
+    def test_what_is_no_priority_is_refused(self, client_of, radiologist, case, priority):
+        response = self.change(client_of(radiologist), case, priority)
+
+        assert response.status_code == 400
+        assert "The priority is not one of routine, urgent and stat." in response.text
+
+    def test_a_signed_case_keeps_the_one_it_was_read_with(self, client_of, radiologist, case):
+        sign_case(case=case, reader=radiologist, final_label="normal")
+
+        assert self.change(client_of(radiologist), case, Priority.STAT).status_code == 409
+        assert "Change the priority" not in client_of(radiologist).get(case.get_absolute_url()).text

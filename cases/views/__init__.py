@@ -1,5 +1,5 @@
 from cases.views.claims import ClaimNextView, ClaimView, RenewClaimView, TakeOverView
-from cases.views.corrections import CorrectPatientView, WithdrawLabResultView
+from cases.views.corrections import ChangePriorityView, CorrectPatientView, WithdrawLabResultView
 from cases.views.lab_import import LabImportView
 from cases.views.macros import DeleteMacroView, MacroListView, MacroView
 from cases.views.media import RadiographOriginalView, RadiographPixelsView, RadiographPreviewView
@@ -22,6 +22,7 @@ __all__ = [
     "AddLabResultView",
     "AmendView",
     "CaseView",
+    "ChangePriorityView",
     "ClaimNextView",
     "ClaimView",
     "CorrectPatientView",

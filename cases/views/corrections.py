@@ -6,14 +6,27 @@ from django.contrib import messages
 from django.http import Http404
 from django.shortcuts import redirect
 
-from cases.corrections import correct_patient
-from cases.forms import PatientForm
+from cases.corrections import change_priority, correct_patient
+from cases.forms import PatientForm, PriorityForm
 from cases.lab_results import withdraw_lab_result
-from cases.models import Case
+from cases.models import Case, Priority
+from cases.services import InvalidDetails
 from cases.views.page import case_url, done_on_page, render_case, visible_case
 from cases.views.reading import ReadingView
 from portal.errors import DomainError
 from portal.typed import text_of
+
+
+class ChangePriorityView(ReadingView):
+    def post(self, request, uid):
+        return done_on_page(request, uid, self._change)
+
+    def _change(self, case: Case) -> None:
+        form = PriorityForm(self.request.POST)
+        if not form.is_valid():
+            raise InvalidDetails("The priority is not one of routine, urgent and stat.")
+        change_priority(case=case, actor=self.request.user, request=self.request, **form.cleaned_data)
+        messages.success(self.request, f"Priority: {Priority(form.cleaned_data['priority']).label}.")
 
 
 class CorrectPatientView(ReadingView):

@@ -14,7 +14,7 @@ from django.views import View
 
 from cases.blinding import ShownAi, blinding_on
 from cases.disclosure import history
-from cases.forms import LabResultForm, PatientForm, ReviewForm
+from cases.forms import LabResultForm, PatientForm, PriorityForm, ReviewForm
 from cases.labels import NOT_DIAGNOSTIC
 from cases.lanes import wait_of
 from cases.models import Case, LabResult, Patient, Radiograph, Review
@@ -121,6 +121,7 @@ def case_context(
         "held": is_mine,
         "wait": wait_of(case),
         "review_form": review_form,
+        "priority_form": PriorityForm(initial={"priority": case.priority, "shown": case.priority}),
         "blinding": blinding,
         "asks_verdict": asks_verdict(case, reads.draft),
         "lab_form": lab_form or LabResultForm(),

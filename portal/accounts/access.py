@@ -22,6 +22,7 @@ class Role(models.TextChoices):
 class Action(StrEnum):
     VIEW_CASE = "cases.view_case"
     ADD_CASE = "cases.add_case"
+    CHANGE_PRIORITY = "cases.change_case"
     ADD_LAB_RESULT = "cases.add_labresult"
     CORRECT_PATIENT = "cases.change_patient"
     WITHDRAW_LAB_RESULT = "cases.change_labresult"
@@ -42,6 +43,7 @@ class Action(StrEnum):
 _READER = {
     Action.VIEW_CASE,
     Action.ADD_CASE,
+    Action.CHANGE_PRIORITY,
     Action.ADD_LAB_RESULT,
     Action.REVIEW_CASE,
     Action.RETRY_RUN,
@@ -64,7 +66,14 @@ ROLE_ACTIONS: dict[Role, frozenset[str]] = {
         }
     ),
     Role.SUBMITTER: frozenset(
-        {Action.VIEW_CASE, Action.ADD_CASE, Action.ADD_LAB_RESULT, Action.VIEW_MODEL, Action.OWN_TOKENS}
+        {
+            Action.VIEW_CASE,
+            Action.ADD_CASE,
+            Action.CHANGE_PRIORITY,
+            Action.ADD_LAB_RESULT,
+            Action.VIEW_MODEL,
+            Action.OWN_TOKENS,
+        }
     ),
     Role.AUDITOR: frozenset({Action.VIEW_AUDIT, Action.VIEW_MODEL}),
     # Manages people, places, tokens and models; sees no patient data unless a group is given that permission.
@@ -125,6 +134,7 @@ ROUTES: dict[str, Rules] = {
     "cases:amend": Action.REVIEW_CASE,
     "cases:discard-amendment": Action.REVIEW_CASE,
     "cases:upload": Action.ADD_CASE,
+    "cases:change-priority": Action.CHANGE_PRIORITY,
     "cases:correct-patient": Action.CORRECT_PATIENT,
     "cases:lab-result-add": Action.ADD_LAB_RESULT,
     "cases:lab-result-withdraw": Action.WITHDRAW_LAB_RESULT,
