@@ -44,16 +44,7 @@ def correct_patient(
 ) -> Patient:
     """Gives a patient other details; blank ones count as not known. All cases of the patient have them from then on.
 
-    Args:
-        patient: Whose record number stays as it is.
-        family_name: As it should be, as are the next three.
-        given_name: See there.
-        birth_date: See there.
-        sex: See there.
-        details_version: That of the details which the page showed.
-        reason: Why they were wrong.
-        actor: Who corrects them.
-        request: The HTTP request, for the audit trail.
+    The record number stays as it is. ``details_version`` is that of the details which the page showed.
 
     Raises:
         InvalidDetails: The reason is missing, the birth date cannot be true, or nothing is different.
