@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from cases.labels import REASSURING
 from inference.audit.accuracy import WITHIN_SOURCE
 from inference.training.cards.evidence import (
     ADULT_SOURCE,
@@ -108,7 +107,7 @@ def by_class(described: Described) -> list[str]:
                 label,
                 row["images"],
                 *(with_interval(row, name) for name in names),
-                *("–" if label == REASSURING else number(_ppv(row, share)) for share in _PREVALENCES),
+                *(number(_ppv(row, share)) for share in _PREVALENCES),
             ]
             for label, row in figures["per_class"].items()
         ]
