@@ -84,6 +84,8 @@ class PatientListView(FacilityScopedView, generics.ListAPIView):
             actor=request.user,
             request=request,
         )
+        if not created:
+            record(Event.VIEWED_PATIENT, actor=request.user, obj=patient, request=request)
         body = PatientSerializer(patient, context={"request": request}).data
         return Response(body, status=created_or_found(created), headers=location(body["url"]))
 
@@ -130,6 +132,8 @@ class PatientLabResultsView(generics.ListAPIView):
         patient = self.patient()
         said = checked(requests.LabResultRequest, request)
         lab_result, created = add_lab_result(patient=patient, actor=request.user, request=request, **said)
+        if not created:
+            record(Event.VIEWED_LAB_RESULTS, actor=request.user, obj=patient, request=request)
         return Response(LabResultSerializer(lab_result).data, status=created_or_found(created))
 
 
@@ -191,6 +195,8 @@ class CaseListView(FacilityScopedView, generics.ListAPIView):
         case, created = services.open_case(
             patient=self.patient(said), details=requests.case_details(said), actor=request.user, request=request
         )
+        if not created:
+            record(Event.VIEWED_CASE, actor=request.user, obj=case, request=request)
         body = self.get_serializer(case).data
         return Response(body, status=created_or_found(created), headers=location(body["url"]))
 

@@ -57,6 +57,8 @@ class TestCreate:
 
         assert (first.status_code, again.status_code) == (201, 200)
         assert first.json() == again.json()
+        case = Case.objects.get()
+        assert AuditEvent.objects.filter(event=Event.VIEWED_CASE, object_uid=case.uid, actor=submitter).count() == 1
 
     def test_an_accession_number_of_another_patient_leaves_nothing(self, api_of, submitter, patient):
         CaseFactory(patient=patient, accession_number="ACC-1")
