@@ -63,6 +63,27 @@ def test_opening_a_case_leaves_an_audit_row_and_changes_nothing(client_of, radio
     assert case.status == Case.Status.TO_READ
 
 
+@pytest.mark.parametrize(
+    ("name", "sent"),
+    [
+        ("claim", {}),
+        ("release", {}),
+        ("amend", {}),
+        ("lab-result-add", {}),
+        ("review", {"final_label": "measles"}),
+        ("sign", {"findings": "No label"}),
+        ("sign", {"final_label": "normal", "findings": "To be confirmed"}),
+    ],
+)
+def test_a_page_that_answers_a_form_leaves_one_audit_row(client_of, radiologist, colleague, case, name, sent):
+    claim_case(case=case, reader=colleague)
+
+    page = client_of(radiologist).post(url(name, case), sent)
+
+    assert "MRN-9" in page.text
+    assert AuditEvent.objects.get(event=Event.VIEWED_CASE, actor=radiologist).object_uid == case.uid
+
+
 @pytest.mark.parametrize("name", ["case", "claim", "release", "review", "sign", "lab-result-add"])
 def test_another_facilitys_case_does_not_exist(client_of, outsider, case, name):
     client = client_of(outsider)

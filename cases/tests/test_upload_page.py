@@ -8,6 +8,7 @@ from cases.models import Case, Patient, Priority, Radiograph
 from cases.phantoms import phantom
 from cases.reading import sign_case
 from cases.tests.factories import CaseFactory, PatientFactory
+from portal.audit.models import AuditEvent, Event
 
 pytestmark = pytest.mark.django_db
 
@@ -138,6 +139,17 @@ def test_an_image_cannot_be_added_to_another_facilitys_case(client_of, outsider,
     assert client.get(URL, {"case": str(case.uid)}).status_code == 404
     assert client.post(URL, {"case": str(case.uid), "files": [image(1)]}).status_code == 400
     assert not Radiograph.objects.exists()
+
+
+@pytest.mark.parametrize("files", [None, [], [text()]])
+def test_a_form_that_shows_a_case_leaves_an_audit_row(client_of, submitter, facility, files):
+    case, client = CaseFactory(patient__facility=facility), client_of(submitter)
+    sent = {"case": str(case.uid)}
+
+    page = client.get(URL, sent) if files is None else client.post(URL, {**sent, "files": files})
+
+    assert case.patient.medical_record_number in page.text
+    assert AuditEvent.objects.get(event=Event.VIEWED_CASE, actor=submitter).object_uid == case.uid
 
 
 def test_an_image_cannot_be_added_to_a_signed_case(client_of, submitter, radiologist, facility):

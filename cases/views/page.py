@@ -47,9 +47,7 @@ def visible_case(user, uid) -> Case:
 
 class CaseView(View):
     def get(self, request, uid):
-        case = visible_case(request.user, uid)
-        record(Event.VIEWED_CASE, actor=request.user, obj=case, request=request)
-        return render_case(request, case)
+        return render_case(request, visible_case(request.user, uid))
 
 
 def render_case(
@@ -63,7 +61,7 @@ def render_case(
     problem: DomainError | None = None,
     status: int = 200,
 ) -> HttpResponse:
-    """The whole page; a form that was refused comes back with what was typed.
+    """The whole page, and the audit row of whoever is shown it; a refused form comes back with what was typed.
 
     Args:
         request: The request; ``?radiograph=`` chooses the image.
@@ -75,6 +73,7 @@ def render_case(
         problem: A refusal to show at the top.
         status: HTTP status of the page.
     """
+    record(Event.VIEWED_CASE, actor=request.user, obj=case, request=request)
     context = case_context(request, case, review_form=review_form, lab_form=lab_form)
     shown = {"problem": problem, "stored_draft": stored_draft, **_correction(request.user, case.patient, patient_form)}
     return render(request, "cases/case.html", context | shown, status=status)

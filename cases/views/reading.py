@@ -12,6 +12,8 @@ from cases.forms import LabResultForm, ReviewForm
 from cases.lab_results import add_lab_result
 from cases.models import Case, Review
 from cases.views.page import case_context, case_url, done_on_page, render_case, visible_case
+from portal.audit.models import Event
+from portal.audit.services import record
 from portal.errors import DomainError
 from portal.problems import of_domain_error, problem_response, wants_json
 from portal.typed import text_of
@@ -133,14 +135,15 @@ class SignView(ReadingView):
                 reading.sign_case(case=case, reader=request.user, request=request, **said)
             else:
                 reading.check_signable(**form.cleaned_data)
-                return self._ask(case, form)
+                return self._ask(request, case, form)
         except DomainError as error:
             return _typed_text_kept(request, case, form, error)
         return redirect(case_url(request, case))
 
-    def _ask(self, case: Case, form: ReviewForm):
+    def _ask(self, request, case: Case, form: ReviewForm):
+        record(Event.VIEWED_CASE, actor=request.user, obj=case, request=request, detail="sign page")
         review = Review(**{name: form.cleaned_data[name] for name in Review.READ_FIELDS})
-        return render(self.request, "cases/sign.html", {"case": case, "form": form, "review": review})
+        return render(request, "cases/sign.html", {"case": case, "form": form, "review": review})
 
 
 class AmendView(View):

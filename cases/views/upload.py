@@ -10,6 +10,8 @@ from django.views import View
 from cases.forms import UploadForm
 from cases.models import Case
 from cases.submission import FileOutcome, submit_files
+from portal.audit.models import Event
+from portal.audit.services import record
 from portal.errors import DomainError
 from portal.problems import MEDIA_TYPE, problem, wants_json
 
@@ -55,8 +57,14 @@ class UploadView(View):
         return JsonResponse(body, status=status, content_type=MEDIA_TYPE)
 
     def _page(self, form: UploadForm, *, case: Case | None = None, outcomes=(), status: int = 200):
+        if case is not None:
+            _record_view(self.request, case)
         context = {"form": form, "case": case, "outcomes": outcomes}
         return render(self.request, "cases/upload.html", context, status=status)
+
+
+def _record_view(request, case: Case) -> None:
+    record(Event.VIEWED_CASE, actor=request.user, obj=case, request=request, detail="upload page")
 
 
 def _uid(text: str) -> UUID:
