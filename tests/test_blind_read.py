@@ -57,6 +57,12 @@ QUESTIONS = [
     *(("api:run-list", {"is_indeterminate": said}) for said in ("true", "false")),
     *(("inference:dashboard-table", {"table": key}) for key in TABLES),
 ]
+IN_THE_ADMIN = [
+    *(("cases_case", {"ai_label": label}) for label in ("covid", "normal")),
+    *(("cases_case", {"ai_status": status}) for status in AiStatus.values),
+    *(("cases_case", {name: "0.5"}) for name in ("ai_suspicion__gte", "ai_probability__gte")),
+    *((model, {"reviews__isnull": "False"}) for model in ("cases_case", "accounts_user")),
+]
 
 
 @pytest.fixture
@@ -88,6 +94,8 @@ def questions(world: World, user: User) -> Iterator[tuple[str, str, dict, dict]]
                 row = None if found[1] == "heatmap" else getattr(world, found[1], None)
                 if row is not None or not route.parameters:
                     yield "GET", reverse(route.name, args=[row.pk] if route.parameters else []), {}, {}
+        for model, parameters in IN_THE_ADMIN:
+            yield "GET", reverse(f"admin:{model}_changelist"), parameters, {}
         return
     for route in OUR_OWN:
         if route.name in {"inference:heatmap", "api:heatmap-image"}:

@@ -73,6 +73,16 @@ def test_a_user_who_leaves_is_switched_off(admin, radiologist):
     assert not radiologist.is_active
 
 
+def test_accounts_are_narrowed_by_the_offered_filters_only(admin, facility, radiologist, lead, submitter):
+    address = reverse("admin:accounts_user_changelist")
+
+    offered = admin.get(address, {"facility__id__exact": facility.pk, "role__exact": "lead", "q": "e"})
+
+    assert [user.username for user in offered.context["cl"].result_list] == ["lead"]
+    for lookup in ("reviews", "claimed_cases__isnull", "own_keys__isnull", "facility__cases", "password__startswith"):
+        assert admin.get(address, {lookup: "1"}).status_code == 400, lookup
+
+
 def test_what_an_administrator_does_to_an_account_is_shown_to_the_facilitys_auditors(
     admin, radiologist, auditor, client_of
 ):
