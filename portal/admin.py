@@ -59,10 +59,14 @@ class AuditedAdmin(OfferedFiltersAdmin):
             self._record(request, obj, "deleted")
         return super().log_deletions(request, queryset)
 
+    def in_the_trail(self, obj):
+        """What the audit row points to, which has a uid, or None; and how the row calls what was changed."""
+        return obj if hasattr(obj, "uid") else None, f"{self.opts.verbose_name} {obj}"
+
     def _record(self, request, obj, what: str) -> None:
         facility = obj if isinstance(obj, Facility) else None  # of others `record` knows it
-        known = obj if hasattr(obj, "uid") else None
-        detail = f"{self.opts.verbose_name} {obj}: {what}"
+        known, name = self.in_the_trail(obj)
+        detail = f"{name}: {what}"
         record(Event.ADMINISTERED, actor=request.user, obj=known, facility=facility, request=request, detail=detail)
 
 

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from axes.admin import AccessAttemptAdmin
+from axes.models import AccessAttempt
 from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm
 from django.contrib.auth.models import Group
 from django.shortcuts import redirect
 from django.utils import timezone
+from knox.admin import AuthTokenAdmin
+from knox.models import AuthToken
 
 from portal.accounts import facilities
 from portal.accounts.forms import GivenPasswordForm
@@ -95,6 +99,25 @@ admin.site.unregister(Group)
 @admin.register(Group)
 class PortalGroupAdmin(AuditedAdmin, GroupAdmin):
     """Groups add to what the roles of their users permit."""
+
+
+admin.site.unregister([AuthToken, AccessAttempt])
+
+
+@admin.register(AuthToken)
+class PortalTokenAdmin(AuditedAdmin, AuthTokenAdmin):
+    """Whose token it was stands in the trail; its digest says nothing to anybody."""
+
+    def in_the_trail(self, obj):
+        return obj.user, self.opts.verbose_name
+
+
+@admin.register(AccessAttempt)
+class PortalAccessAttemptAdmin(AuditedAdmin, AccessAttemptAdmin):
+    """To delete one lets the account in again. What was typed as a name stands in the trail only where it is one."""
+
+    def in_the_trail(self, obj):
+        return User.objects.filter(username=obj.username).first(), self.opts.verbose_name
 
 
 @admin.register(NoticeAcceptance)

@@ -154,6 +154,8 @@ def test_a_token_is_taken_away_but_not_made(admin, submitter, api_of):
     assert admin.post(reverse("admin:knox_authtoken_delete", args=[token.pk]), {"post": "yes"}).status_code == 302
 
     assert program.get("/api/v1/cases/").status_code == 401
+    row = AuditEvent.objects.get(event=Event.ADMINISTERED)
+    assert (row.object_uid, row.facility, row.detail) == (submitter.uid, submitter.facility, "auth token: deleted")
 
 
 def test_a_locked_out_person_is_let_in_again(admin, client, radiologist):
@@ -164,3 +166,5 @@ def test_a_locked_out_person_is_let_in_again(admin, client, radiologist):
     assert admin.post(reverse("admin:axes_accessattempt_delete", args=[attempt.pk]), {"post": "yes"}).status_code == 302
 
     assert not AccessAttempt.objects.exists()
+    row = AuditEvent.objects.get(event=Event.ADMINISTERED)
+    assert (row.object_uid, row.detail) == (radiologist.uid, "access attempt: deleted")
