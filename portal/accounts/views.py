@@ -76,6 +76,7 @@ class ChangePasswordView(RedirectURLMixin, PasswordChangeView):
     form_class = OwnPasswordForm
     next_page = "password_change_done"
 
+    @transaction.atomic
     def form_valid(self, form):
         answer = super().form_valid(form)
         record(Event.CHANGED_PASSWORD, actor=form.user, obj=form.user, request=self.request)
@@ -102,6 +103,7 @@ class TokensView(TemplateView):
 
 
 class RevokeTokenView(View):
+    @transaction.atomic
     def post(self, request, token_key: str):
         get_object_or_404(get_token_model(), user=request.user, token_key=token_key).delete()
         record(Event.REVOKED_TOKEN, actor=request.user, obj=request.user, request=request)

@@ -50,6 +50,30 @@ def test_without_the_password_there_is_none(signed_in, password, said):
     assert AuditEvent.objects.filter(event=Event.SIGN_IN_FAILED).exists() == bool(password)
 
 
+@pytest.fixture
+def broken_trail(monkeypatch):
+    """Nothing can be written to the audit trail."""
+
+    def fail(*args, **said):
+        raise RuntimeError
+
+    monkeypatch.setattr("portal.accounts.views.record", fail)
+
+
+def test_nothing_is_revoked_or_changed_without_its_audit_row(signed_in, radiologist, broken_trail):
+    token, _ = get_token_model().objects.create(user=radiologist)
+    new = {"old_password": PASSWORD, "new_password1": "another long phrase", "new_password2": "another long phrase"}
+
+    with pytest.raises(RuntimeError):
+        signed_in.post(reverse("token-revoke", args=[token.token_key]))
+    with pytest.raises(RuntimeError):
+        signed_in.post(reverse("password_change"), new)
+
+    assert get_token_model().objects.exists()
+    radiologist.refresh_from_db()
+    assert radiologist.check_password(PASSWORD)
+
+
 def test_guessing_the_password_is_cut_short(signed_in):
     answers = [make(signed_in, f"guess {number}").status_code for number in range(settings.AXES_FAILURE_LIMIT)]
 
