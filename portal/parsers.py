@@ -78,5 +78,5 @@ class TableParser(parsers.BaseParser):
 
 class UTF8MultiPartParser(parsers.MultiPartParser):
     def parse(self, stream, media_type=None, parser_context=None):
-        """Form data in UTF-8, whatever charset the request claims: Python knows codecs that make no text."""
+        """Form data in UTF-8, also where the request claims US-ASCII."""
         return super().parse(stream, media_type, {**(parser_context or {}), "encoding": "utf-8"})

@@ -185,6 +185,16 @@ def test_a_compressed_body_is_refused(server: Server, encoding: str) -> None:
     assert (status, json.loads(told)["code"]) == (415, "content_encoding_unsupported")
 
 
+@pytest.mark.parametrize("charset", ["hex", "idna", "undefined", "unicode_escape", "utf-16"])
+@pytest.mark.parametrize("kind", ["text/plain", "application/json", f"multipart/form-data; boundary={BOUNDARY}"])
+def test_a_body_in_another_charset_than_utf_8_is_refused(server: Server, kind: str, charset: str) -> None:
+    lines = [f"Content-Type: {kind}; charset={charset}", f"Content-Length: {len(WHOLE)}"]
+
+    status, told = server.told(server.head("POST", f"{PATIENTS}?medical_record_number=1", *lines) + WHOLE)
+
+    assert (status, json.loads(told)["code"]) == (415, "charset_unsupported")
+
+
 def test_a_body_in_pieces_without_a_length_is_refused(server: Server) -> None:
     sent = f"{len(WHOLE):x}\r\n".encode() + WHOLE + b"\r\n0\r\n\r\n"
 
