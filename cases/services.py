@@ -267,6 +267,7 @@ def accept_image(
             files.keep_to_ourselves()
             if existing := _already_there(received, facility, patient):  # the same bytes were sent twice at once
                 return Submitted(existing, created=False)
+            files.store()  # before any row is locked: a bucket may take seconds, and the AI's results wait for the case
             case, is_new = target, False
             if isinstance(case, CaseDetails):
                 case, is_new = open_case(patient=patient, details=case, actor=actor, request=request)
@@ -275,7 +276,6 @@ def accept_image(
             radiograph = _create_radiograph(case, received, decoded, files, actor)
             dispatch.queue_runs(radiograph)
             record(Event.SUBMITTED_IMAGE, actor=actor, obj=radiograph, request=request)
-            files.store()
     except StorageUnavailable:
         raise  # a deletion that the storage carries out late would hit the same image sent again; scrub finds the file
     except BaseException:

@@ -318,6 +318,16 @@ def test_two_images_of_a_facility_are_stored_side_by_side(submitter, use):
 
 
 @pytest.mark.django_db(transaction=True)
+def test_a_case_is_not_locked_while_its_image_is_stored(submitter, use):
+    case = CaseFactory(patient__facility=submitter.facility)
+    use(Meeting)
+
+    results = at_once(lambda seed: accept(small_png(seed), submitter, patient=case.patient, target=case), [1, 2])
+
+    assert [result.created for result in results] == [True, True]
+
+
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("same", [True, False])
 def test_an_intake_that_fails_leaves_what_another_one_stores(submitter, trouble, same):
     trouble(StorageFull("Full."))
