@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.core.files.base import File
-from django.db import IntegrityError, transaction
+from django.db import transaction
 
 from cases.intake.upload import clean_name, received
 from cases.models import Batch, BatchItem, Case, Patient
 from cases.services import CaseDetails, PatientDetails, Submitted, accept_image, facility_of
+from portal.accounts.models import Facility
 from portal.errors import DomainError
 from portal.problems import of_domain_error
 
@@ -68,16 +70,23 @@ def submit_images(submissions: Sequence[Submission], *, actor, request=None) -> 
 
 
 def submit_batch(
-    submissions: Sequence[Submission], *, actor, idempotency_key: str | None = None, request=None
+    submissions: Sequence[Submission],
+    *,
+    description: Sequence[dict] | str,
+    actor,
+    idempotency_key: str | None = None,
+    request=None,
 ) -> tuple[Batch, list[BatchItem]]:
     """Takes in each image by itself and keeps the results, so that the sender can follow them.
 
-    The images come first and the batch row last: a request that breaks off leaves no half answer, and its repetition
-    finds the images that are already there. When two equal requests run at once, both take in the same images (once,
-    as bytes are unique per patient) and the second to finish returns the answer of the first.
+    The items come last: a request that breaks off leaves no half answer, and its repetition finds the images that are
+    already there. Its key is taken before the first image, so that no other request stores anything under it. When two
+    equal requests run at once, both take in the same images (once, as bytes are unique per patient) and the second to
+    finish returns the answer of the first.
 
     Args:
         submissions: The images.
+        description: What the sender said of them: the entries of a manifest, or the uid of a case.
         actor: Who submits; the key is theirs alone.
         idempotency_key: Repeating a request with its key returns the first answer and does nothing.
         request: The HTTP request, for the audit trail.
@@ -87,26 +96,43 @@ def submit_batch(
 
     Raises:
         InvalidKey: The key is not 1 to 100 printable ASCII characters.
-        KeyReused: The key belongs to a request with other files.
+        KeyReused: The key belongs to a request with other files or another description.
         NotAllowed: The actor belongs to no facility.
     """
     facility = facility_of(actor)
     if idempotency_key is not None and not _is_usable(idempotency_key):
         raise InvalidKey("The Idempotency-Key cannot be used.")
-    if answered := _answered(submissions, actor, idempotency_key):
-        return answered
-    items = submit_images(submissions, actor=actor, request=request)
-    try:
-        with transaction.atomic():
-            batch = Batch.objects.create(facility=facility, submitted_by=actor, idempotency_key=idempotency_key or "")
-            for item in items:
-                item.batch = batch
-            BatchItem.objects.bulk_create(items)
-    except IntegrityError:
-        if answered := _answered(submissions, actor, idempotency_key):
-            return answered
-        raise
-    return batch, items
+    batch = Batch(facility=facility, submitted_by=actor)
+    if idempotency_key is not None:
+        batch = _batch_of_key(idempotency_key, _sha256_of(submissions, description), facility, actor)
+    if batch.pk and (items := _items_of(batch)):
+        return batch, items
+    return batch, _kept(batch, submit_images(submissions, actor=actor, request=request))
+
+
+def _batch_of_key(key: str, sha256: str, facility: Facility, actor) -> Batch:
+    """The batch that this key of this submitter stands for, without items until its request is answered."""
+    new = {"facility": facility, "request_sha256": sha256}
+    batch, _ = Batch.objects.get_or_create(submitted_by=actor, idempotency_key=key, defaults=new)
+    if batch.request_sha256 != sha256:
+        raise KeyReused("This Idempotency-Key was used for another request.")
+    return batch
+
+
+@transaction.atomic
+def _kept(batch: Batch, items: list[BatchItem]) -> list[BatchItem]:
+    """The items of the batch from now on: these, unless an equal request was answered meanwhile."""
+    if batch.pk is None:
+        batch.save()
+    elif known := _items_of(Batch.objects.select_for_update().get(pk=batch.pk)):
+        return known
+    for item in items:
+        item.batch = batch
+    return BatchItem.objects.bulk_create(items)
+
+
+def _items_of(batch: Batch) -> list[BatchItem]:
+    return list(batch.items.select_related("radiograph__case"))
 
 
 def _item(position: int, submission: Submission, actor, request) -> BatchItem:
@@ -137,25 +163,20 @@ def _is_usable(key: str) -> bool:
     return 0 < len(key) <= MAX_KEY_LENGTH and key.isascii() and key.isprintable()
 
 
-def _answered(submissions: Sequence[Submission], actor, key: str | None) -> tuple[Batch, list[BatchItem]] | None:
-    """The batch and items that this key of this submitter led to; raises KeyReused if that had other files."""
-    if not key:
-        return None
-    batch = Batch.objects.filter(submitted_by=actor, idempotency_key=key).first()
-    if batch is None:
-        return None
-    items = list(batch.items.select_related("radiograph__case"))
-    same_files = len(items) == len(submissions) and all(
-        item.radiograph is None or item.radiograph.sha256 == _sha256(submission.file)
-        for item, submission in zip(items, submissions, strict=True)
-    )
-    if not same_files:
-        raise KeyReused("This Idempotency-Key was used for a request with other files.")
-    return batch, items
+def _sha256_of(submissions: Sequence[Submission], description: Sequence[dict] | str) -> str:
+    """Of all that decides what becomes of a request: what is said of the images, and their bytes."""
+    said = [description, *(_sha256_of_file(submission.file) for submission in submissions)]
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
-def _sha256(file: File) -> str:
+def _sha256_of_file(file: File) -> str:
+    """Of the bytes; of a file that was too large to be kept, the code of its refusal."""
     digest = hashlib.sha256()
-    for chunk in file.chunks():
-        digest.update(chunk)
+    try:
+        for chunk in file.chunks():
+            digest.update(chunk)
+    except DomainError as error:
+        if error.status >= 500:
+            raise  # the same request looks otherwise once there is room for its files
+        return error.code
     return digest.hexdigest()

@@ -41,7 +41,7 @@ class BatchProgress:
 
     @property
     def is_finished(self) -> bool:
-        return all(run.is_final for run in self.runs.values())
+        return bool(self.items) and all(run.is_final for run in self.runs.values())
 
     def _state(self, item: BatchItem) -> str:
         if item.outcome == BatchItem.Outcome.REJECTED:

@@ -283,7 +283,7 @@ class BatchListView(FacilityScopedView, generics.ListAPIView):
         responses={
             202: SubmittedBatchSerializer,
             422: OpenApiResponse(
-                ProblemSerializer, description="`idempotency_key_reused`: the key belongs to other files."
+                ProblemSerializer, description="`idempotency_key_reused`: the key belongs to another request."
             ),
         },
         examples=[examples.BATCH],
@@ -299,6 +299,7 @@ class BatchListView(FacilityScopedView, generics.ListAPIView):
         said = checked(requests.BatchRequest, request)
         batch, items = batches.submit_batch(
             self.submissions(said),
+            description=said["manifest"] if "manifest" in said else str(said["case"]),
             actor=request.user,
             idempotency_key=request.headers.get("Idempotency-Key"),
             request=request,

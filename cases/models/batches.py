@@ -12,12 +12,16 @@ from portal.accounts.models import Facility
 
 
 class Batch(models.Model):
-    """What one API request submitted, so that its sender can follow it and repeat it safely."""
+    """What one API request submitted, so that its sender can follow it and repeat it safely.
+
+    One without items is of a request with a key that has not been answered: it is on its way, or broke off.
+    """
 
     uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     facility = models.ForeignKey(Facility, models.PROTECT, related_name="+")
     submitted_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="batches")
     idempotency_key = models.CharField(max_length=100, blank=True)
+    request_sha256 = models.CharField(max_length=64, blank=True)  # of a request with a key: files and description
     submitted_at = models.DateTimeField(auto_now_add=True)
 
     objects = FacilityScopedQuerySet.as_manager()

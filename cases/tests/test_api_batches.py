@@ -203,6 +203,60 @@ class TestIdempotency:
         assert (response.status_code, response.json()["code"]) == (422, "idempotency_key_reused")
         assert Radiograph.objects.count() == 1
 
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"manifest": manifest(entry("M3"), entry("M2"))},
+            {"manifest": manifest(entry("M1", accession_number="ACC-1"), entry("M2"))},
+            {"images": [image(seed=1), image(content=b"also bad")]},
+            {"images": [image(content=b"bad"), image(seed=1)]},
+        ],
+        ids=["another patient", "another case", "another refused file", "another order"],
+    )
+    def test_a_key_is_not_taken_for_anything_else(self, api_of, submitter, change):
+        client = api_of(submitter)
+        send(client, self.said(), **{"Idempotency-Key": "key-1"})
+
+        response = send(client, self.said() | change, **{"Idempotency-Key": "key-1"})
+
+        assert (response.status_code, response.json()["code"]) == (422, "idempotency_key_reused")
+        assert Patient.objects.get().medical_record_number == "M1"
+
+    def test_a_key_of_which_every_file_was_refused_is_not_taken_for_others(self, api_of, submitter):
+        client, said = api_of(submitter), {"manifest": manifest(entry("M1"))}
+        send(client, {"images": [image(content=b"bad")], **said}, **{"Idempotency-Key": "key-1"})
+
+        response = send(client, {"images": [image()], **said}, **{"Idempotency-Key": "key-1"})
+
+        assert (response.status_code, response.json()["code"]) == (422, "idempotency_key_reused")
+
+    def test_a_file_beyond_the_size_cap_is_the_same_when_it_is_sent_again(self, api_of, submitter, monkeypatch):
+        monkeypatch.setattr(settings, "FILE_UPLOAD_MAX_MEMORY_SIZE", 0)
+        monkeypatch.setattr("cases.intake.spool.MAX_BYTES", 10)
+        client, said = api_of(submitter), {"manifest": manifest(entry("M1"))}
+
+        answers = [send(client, {"images": [image()], **said}, **{"Idempotency-Key": "key-1"}) for _ in range(2)]
+
+        assert answers[0].json() == answers[1].json()
+        assert answers[0].json()["items"][0]["problem"]["code"] == "file_too_large"
+
+    def test_a_request_that_broke_off_is_answered_when_it_is_sent_again(self, api_of, submitter, monkeypatch):
+        def break_off(**said):
+            raise RuntimeError
+
+        client = api_of(submitter)
+        with monkeypatch.context() as broken:
+            broken.setattr("cases.batches.accept_image", break_off)
+            with pytest.raises(RuntimeError):
+                send(client, self.said(), **{"Idempotency-Key": "key-1"})
+        (unanswered,) = client.get(URL).json()["results"]
+        assert not client.get(unanswered["url"]).json()["is_finished"]
+
+        answer = send(client, self.said(), **{"Idempotency-Key": "key-1"})
+
+        assert (answer.status_code, answer.json()["uid"]) == (202, unanswered["uid"])
+        assert Radiograph.objects.count() == 1
+
     @pytest.mark.parametrize("key", ["", "x" * 101, "a\tb", "schlüssel"])
     def test_a_key_that_cannot_be_one_is_refused(self, api_of, submitter, key):
         response = send(api_of(submitter), self.said(), **{"Idempotency-Key": key})
@@ -236,6 +290,24 @@ def test_equal_requests_at_the_same_time_are_one_batch(api_of, submitter):
     assert Radiograph.objects.count() == Case.objects.count() == Patient.objects.count() == 2
     stored = list(Path(settings.MEDIA_ROOT).glob(f"facilities/{submitter.facility.uid}/**/*.png"))
     assert len(stored) == 4  # original and preview of two images
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_other_requests_with_one_key_at_the_same_time_one_is_taken_and_nothing_of_the_others(api_of, submitter):
+    def submit(number):
+        try:
+            images = [image(seed=10 * number + place) for place in range(3)]
+            said = {"images": images, "manifest": manifest(*[entry(f"M{number}")] * 3)}
+            return send(api_of(submitter), said, **{"Idempotency-Key": "key-1"})
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(3) as pool:
+        answers = list(pool.map(submit, range(3)))
+
+    assert sorted(answer.status_code for answer in answers) == [202, 422, 422]
+    assert Radiograph.objects.count() == 3
+    assert Patient.objects.count() == 1
 
 
 @pytest.mark.django_db

@@ -15,7 +15,7 @@ from botocore.exceptions import ReadTimeoutError
 from django.core.files.base import ContentFile
 from django.urls import reverse
 
-from cases.models import Batch, Case, Radiograph
+from cases.models import BatchItem, Case, Radiograph
 from cases.storage import FileMissing, StorageError, StorageFull, StorageUnavailable, image_storage, read_verified
 from cases.tests.api import entry, image, manifest
 from cases.tests.factories import CaseFactory, PatientFactory, RadiographFactory
@@ -174,7 +174,7 @@ class TestOverHttp:
         assert response["Content-Type"] == "application/problem+json"
         assert ("Retry-After" in response) == (status == 503)
         assert not Case.objects.exists()
-        assert not Batch.objects.exists()
+        assert not BatchItem.objects.exists()
         assert list(bucket.walk()) == []
 
         assert [item["outcome"] for item in send(api_of(submitter)).json()["items"]] == ["accepted"]

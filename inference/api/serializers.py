@@ -276,7 +276,9 @@ class FollowedItemSerializer(ItemSerializer):
 class BatchDetailSerializer(BatchSerializer):
     """How far a batch is."""
 
-    is_finished = serializers.BooleanField(read_only=True, help_text="No run is queued or running any more.")
+    is_finished = serializers.BooleanField(
+        read_only=True, help_text="Every image has its outcome, and no run is queued or running any more."
+    )
     counts = serializers.DictField(
         child=serializers.IntegerField(min_value=0),
         read_only=True,
