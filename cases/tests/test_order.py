@@ -304,6 +304,7 @@ class TestDatabase:
         [
             ({"routine_target_minutes": 0}, "facility_longest_wait_is_no_less_than_target"),
             ({"stat_maximum_minutes": 29}, "facility_longest_wait_is_no_less_than_target"),
+            ({"routine_maximum_minutes": 525_601}, "facility_longest_wait_is_at_most_a_year"),
             ({"ai_order_weight": 1.1}, "facility_ai_order_weight_in_unit"),
             ({"ai_order_trial": True, "ai_order_weight": 0}, "facility_trial_needs_ai_in_the_order"),
             ({"ai_order_trial": True, "blind_first_read": True}, "facility_trial_needs_ai_in_the_order"),
@@ -312,6 +313,14 @@ class TestDatabase:
     def test_settings_that_cannot_be_are_refused(self, facility, change, name):
         with pytest.raises(IntegrityError, match=name), transaction.atomic():
             Facility.objects.filter(pk=facility.pk).update(**change)
+
+    def test_the_longest_waits_that_can_be_set_keep_the_worklist_working(self, facility, radiologist, client_of):
+        year = {field.name: 525_600 for field in Facility._meta.fields if field.name.endswith("_minutes")}
+        Facility.objects.update(**year)
+        case, client = CaseFactory(patient__facility=facility), client_of(radiologist)
+
+        assert case.get_absolute_url() in client.get(reverse("cases:worklist")).text
+        assert client.post(reverse("cases:claim-next")).url == case.get_absolute_url()
 
 
 @pytest.mark.django_db

@@ -13,6 +13,8 @@ from portal.accounts.access import Action, Role
 from portal.append_only import AppendOnly
 
 _PRIORITIES = ("stat", "urgent", "routine")
+_YEAR_MINUTES = 365 * 24 * 60
+_AT_MOST_A_YEAR = [MaxValueValidator(_YEAR_MINUTES)]  # far beyond any wait, and far within what a moment can be
 
 
 class Facility(models.Model):
@@ -30,18 +32,30 @@ class Facility(models.Model):
     blind_since = models.DateTimeField("blind since", default=timezone.now, editable=False)
 
     stat_target_minutes = models.PositiveIntegerField(
-        "stat: read within, minutes", default=30, help_text="The worklist counts each case's time down to its target."
+        "stat: read within, minutes",
+        default=30,
+        validators=_AT_MOST_A_YEAR,
+        help_text="The worklist counts each case's time down to its target.",
     )
-    urgent_target_minutes = models.PositiveIntegerField("urgent: read within, minutes", default=4 * 60)
-    routine_target_minutes = models.PositiveIntegerField("routine: read within, minutes", default=24 * 60)
+    urgent_target_minutes = models.PositiveIntegerField(
+        "urgent: read within, minutes", default=4 * 60, validators=_AT_MOST_A_YEAR
+    )
+    routine_target_minutes = models.PositiveIntegerField(
+        "routine: read within, minutes", default=24 * 60, validators=_AT_MOST_A_YEAR
+    )
     stat_maximum_minutes = models.PositiveIntegerField(
         "stat: longest wait, minutes",
         default=90,
+        validators=_AT_MOST_A_YEAR,
         help_text="A case that has waited for so long comes before every case that has not, whatever its priority. "
         "Set it to what the department keeps even on a bad day: behind many such cases a new stat case waits, too.",
     )
-    urgent_maximum_minutes = models.PositiveIntegerField("urgent: longest wait, minutes", default=12 * 60)
-    routine_maximum_minutes = models.PositiveIntegerField("routine: longest wait, minutes", default=3 * 24 * 60)
+    urgent_maximum_minutes = models.PositiveIntegerField(
+        "urgent: longest wait, minutes", default=12 * 60, validators=_AT_MOST_A_YEAR
+    )
+    routine_maximum_minutes = models.PositiveIntegerField(
+        "routine: longest wait, minutes", default=3 * 24 * 60, validators=_AT_MOST_A_YEAR
+    )
     ai_order_weight = models.FloatField(
         "AI weight in the reading order",
         default=0.5,
@@ -84,6 +98,11 @@ class Facility(models.Model):
                 ),
                 name="facility_longest_wait_is_no_less_than_target",
                 violation_error_message="A target is a minute or more, and no longest wait is shorter than its target.",
+            ),
+            models.CheckConstraint(
+                condition=Q(*(Q((f"{priority}_maximum_minutes__lte", _YEAR_MINUTES)) for priority in _PRIORITIES)),
+                name="facility_longest_wait_is_at_most_a_year",
+                violation_error_message="No longest wait is longer than a year.",
             ),
             models.CheckConstraint(
                 condition=Q(ai_order_weight__gte=0, ai_order_weight__lte=1),

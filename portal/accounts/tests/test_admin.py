@@ -131,9 +131,8 @@ def test_nobody_is_deleted(admin, radiologist):
     assert admin.get(reverse("admin:accounts_user_delete", args=[radiologist.pk])).status_code == 403
 
 
-NEW_FACILITY = {"name": "New Clinic", "is_active": "on", "ai_order_weight": 0.5, "double_read_percent": 0} | {
-    field.name: field.default for field in Facility._meta.fields if field.name.endswith("_minutes")
-}
+MINUTES = {field.name: field.default for field in Facility._meta.fields if field.name.endswith("_minutes")}
+NEW_FACILITY = {"name": "New Clinic", "is_active": "on", "ai_order_weight": 0.5, "double_read_percent": 0} | MINUTES
 
 
 def test_a_facility_is_added_once(admin):
@@ -142,6 +141,15 @@ def test_a_facility_is_added_once(admin):
     assert admin.post(url, NEW_FACILITY).status_code == 302
     assert "already exists" in admin.post(url, {"name": "New Clinic"}).content.decode()
     assert Facility.objects.filter(name="New Clinic").count() == 1
+
+
+def test_no_wait_is_longer_than_a_year(admin):
+    url = reverse("admin:accounts_facility_add")
+
+    refused = admin.post(url, NEW_FACILITY | dict.fromkeys(MINUTES, 2_000_000_000))
+
+    assert refused.text.count("less than or equal to 525600") == 6
+    assert admin.post(url, NEW_FACILITY | dict.fromkeys(MINUTES, 525_600)).status_code == 302
 
 
 def test_a_token_is_taken_away_but_not_made(admin, submitter, api_of):
