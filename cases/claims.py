@@ -9,7 +9,7 @@ from django.db.models import Case as Choice
 from django.db.models import Q, Value, When
 from django.utils import timezone
 
-from cases.eligibility import check_may_read, readable_by
+from cases.eligibility import check_may_read, may_read, readable_by
 from cases.lanes import ReadingOrder
 from cases.models import Case
 from cases.models.cases import CaseQuerySet
@@ -165,6 +165,12 @@ def release_case(*, case: Case, actor, reason: str = "", request=None) -> Case:
     return case
 
 
+def may_take_over(user, case: Case) -> bool:
+    """Whether somebody else holds the case, and ``user`` is a lead who could read on."""
+    is_others = case.is_claimed and case.claimed_by_id != user.pk
+    return is_others and user.has_perm(Action.TAKE_OVER_CASE) and may_read(user, case)
+
+
 @transaction.atomic
 def take_over_case(*, case: Case, actor, reason: str, request=None) -> Case:
     """Gives a case that somebody holds to a lead, who says why. What its reader has saved stays that reader's draft.
@@ -173,6 +179,7 @@ def take_over_case(*, case: Case, actor, reason: str, request=None) -> Case:
         InvalidDetails: The reason is missing.
         NotAllowed: ``actor`` is no lead.
         NotClaimed: Nobody else holds it, so there is nothing to take over.
+        NotYourRead: See ``eligibility``.
     """
     if not actor.has_perm(Action.TAKE_OVER_CASE):
         raise NotAllowed("Only a lead radiologist takes a case over.")
@@ -181,6 +188,7 @@ def take_over_case(*, case: Case, actor, reason: str, request=None) -> Case:
     case = locked(case)
     if not case.is_claimed or case.claimed_by_id == actor.pk:
         raise NotClaimed("Nobody else is reading this case.")
+    check_may_read(actor, case)
     change_status(case, Case.Status.TO_READ, actor=actor, reason=reason.strip(), claimed_by=None, claimed_until=None)
     _give(case, actor)
     record(Event.TOOK_OVER_CASE, actor=actor, obj=case, request=request)

@@ -17,6 +17,8 @@ from cases.reading import save_review, sign_case
 from cases.tests.factories import CaseFactory, UserFactory
 from cases.tests.test_services import at_once
 from cases.tests.test_worklist import HTMX
+from portal.accounts.access import Role
+from portal.accounts.models import Facility
 from portal.audit.models import AuditEvent, Event
 
 NEXT = reverse("cases:claim-next")
@@ -223,3 +225,17 @@ class TestTakeOver:
 
         assert client_of(lead).post(address("take-over", case), {"reason": "Because"}).status_code == 409
         assert client_of(lead).post(address("claim", case)).status_code == 302
+
+    def test_only_of_a_read_that_is_theirs_to_give(self, case, facility, colleague, lead, client_of):
+        Facility.objects.update(double_read_percent=100)
+        sign_case(case=case, reader=lead, final_label="normal")
+        claim_case(case=case, reader=colleague)
+        other = UserFactory(role=Role.LEAD, facility=facility)
+
+        assert "Take over" not in client_of(lead).get(case.get_absolute_url()).text
+        refused = client_of(lead).post(address("take-over", case), {"reason": "Mine"})
+
+        assert (refused.status_code, now(case).claimed_by) == (403, colleague)
+        assert "You gave the first read of this case" in refused.text
+        assert "Take over" in client_of(other).get(case.get_absolute_url()).text
+        assert client_of(other).post(address("take-over", case), {"reason": "Gone home"}).status_code == 302

@@ -71,5 +71,12 @@ class TakeOverView(ReadingView):
 
 def _state(request, case: Case, *, held: bool, lost: claims.ClaimLost | None, status: int = 200):
     is_mine = case.is_held_by(request.user)
-    context = {"case": case, "is_mine": is_mine, "held": held or is_mine, "lost": lost, "wait": wait_of(case)}
+    context = {
+        "case": case,
+        "is_mine": is_mine,
+        "held": held or is_mine,
+        "lost": lost,
+        "may_take_over": claims.may_take_over(request.user, case),
+        "wait": wait_of(case),
+    }
     return render(request, "cases/_claim_update.html", context, status=status)

@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.views import View
 
 from cases.blinding import ShownAi, blinding_on
+from cases.claims import may_take_over
 from cases.disclosure import history
 from cases.forms import LabResultForm, PatientForm, PriorityForm, ReviewForm
 from cases.labels import NOT_DIAGNOSTIC
@@ -118,6 +119,7 @@ def case_context(
         "is_mine": is_mine,
         "is_writing": is_mine or reads.is_amending,
         "held": is_mine,
+        "may_take_over": may_take_over(user, case),
         "wait": wait_of(case),
         "review_form": review_form,
         "priority_form": PriorityForm(initial={"priority": case.priority, "shown": case.priority}),
