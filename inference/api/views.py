@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.db import transaction
 from django.db.models import Prefetch
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
@@ -135,8 +136,9 @@ class RunRetryView(FacilityScopedView):
     def post(self, request, uid):
         """With a fresh count of attempts."""
         run = self.get_object()
-        retry_run(run, actor=request.user, request=request)
-        run.refresh_from_db()
+        with transaction.atomic():  # as it was queued: a worker may conclude at once what is not for every reader yet
+            retry_run(run, actor=request.user, request=request)
+            run.refresh_from_db()
         return Response(self.get_serializer(run).data, status=status.HTTP_202_ACCEPTED)
 
 

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from cases import dispatch
 from cases.models import Radiograph
 from cases.reading import save_review, sign_case
 from cases.tests.api import entry, image, manifest
@@ -142,6 +145,23 @@ class TestRetry:
         assert (response.status_code, response.json()["status"]) == (202, "queued")
         assert response.json()["attempts"] == 0
         assert AuditEvent.objects.filter(event=Event.RETRIED_RUN, object_uid=run.uid, actor=radiologist).exists()
+
+    @pytest.mark.django_db(transaction=True)
+    def test_what_a_worker_concludes_meanwhile_is_not_in_the_answer(
+        self, api_of, radiologist, blind_facility, radiograph, monkeypatch
+    ):
+        run = failed_run(radiograph=radiograph)
+
+        def work():
+            taken = claimed(run)
+            record_prediction(taken, judgement(taken))
+
+        monkeypatch.setattr(dispatch, "_waker", SimpleNamespace(wake=work))
+
+        told = api_of(radiologist).post(f"/api/v1/runs/{run.uid}/retry/").json()
+
+        assert (told["status"], told["label"], told["probability"]) == ("queued", None, None)
+        assert Run.objects.get().status == "succeeded"
 
     def test_any_other_run_is_not(self, api_of, radiologist, radiograph):
         run = succeeded_run(radiograph=radiograph)
