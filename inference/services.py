@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,15 +14,14 @@ from datetime import timedelta
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Case as Choice
-from django.db.models import F, Model, OuterRef, Q, Subquery, Value, When
+from django.db.models import F, Model, Q, Value, When
 from django.db.models.functions import Now
 
 from cases import dispatch
-from cases.labels import REASSURING
-from cases.models import AiStatus
-from cases.summary import AiOutcome, show_ai_outcomes, show_queued
+from cases.summary import show_queued
 from inference.models import ClassProbability, Heatmap, MemberOutput, Pipeline, Prediction, Refusal, Run
 from inference.outcomes import Doubt, Refused
+from inference.shown import show_cases, show_on_cases, show_running_on_cases
 from portal.audit.models import Event
 from portal.audit.services import record
 from portal.errors import Conflict
@@ -31,21 +29,6 @@ from portal.status import StaleStatus, change_status, change_statuses
 
 logger = logging.getLogger(__name__)
 
-_AI_STATUS = {
-    Run.Status.QUEUED: AiStatus.QUEUED,
-    Run.Status.RUNNING: AiStatus.RUNNING,
-    Run.Status.REFUSED: AiStatus.REFUSED,
-    Run.Status.FAILED: AiStatus.FAILED,
-}
-_CONCLUSION = (
-    "status",
-    "prediction__label",
-    "prediction__probability",
-    "prediction__indeterminate_reason",
-    "refusal__sentence",
-    "failure_reason",
-    "normal",
-)
 _NO_LEASE = {"lease_token": None, "lease_expires_at": None}
 
 
@@ -92,49 +75,7 @@ def enqueue(radiograph) -> None:
     if any(pipeline.status == Pipeline.Status.ACTIVE for pipeline in pipelines):
         show_queued(radiograph.case_id)
     else:
-        show_ai_outcomes([radiograph.case_id], _outcomes)
-
-
-def _show_on_cases(runs: Iterable[Run]) -> None:
-    show_ai_outcomes({run.radiograph.case_id for run in runs}, _outcomes)
-
-
-def _show_running_on_cases(runs: Sequence[Run]) -> None:
-    """Beside an image that the active pipeline is judging, the other images of a case need not be looked at."""
-    decisive = [run for run in runs if run.pipeline.status == Pipeline.Status.ACTIVE]
-    running = [AiOutcome(AiStatus.RUNNING)]
-    show_ai_outcomes({run.radiograph.case_id for run in decisive}, lambda case_ids: dict.fromkeys(case_ids, running))
-    if others := [run for run in runs if run.pipeline.status != Pipeline.Status.ACTIVE]:
-        _show_on_cases(others)
-
-
-def _outcomes(case_ids: Collection[int]) -> dict[int, list[AiOutcome]]:
-    """By case, of each radiograph what the run says that stands for it."""
-    normal = ClassProbability.objects.filter(prediction=OuterRef("prediction"), member=None, label=REASSURING)
-    runs = Run.objects.filter(radiograph__case__in=case_ids).decisive_first()
-    runs = runs.annotate(normal=Subquery(normal.values("value")))
-    seen, outcomes = set(), defaultdict(list)
-    for case_id, radiograph_id, *said in runs.values_list("radiograph__case_id", "radiograph_id", *_CONCLUSION):
-        if radiograph_id not in seen:
-            seen.add(radiograph_id)
-            outcomes[case_id].append(_outcome(*said))
-    return outcomes
-
-
-def _outcome(
-    status: str,
-    label: str | None,
-    probability: float | None,
-    doubt: str | None,
-    refusal: str | None,
-    failure: str,
-    normal: float | None,
-) -> AiOutcome:
-    if label is None:
-        return AiOutcome(_AI_STATUS[Run.Status(status)], reason=refusal or failure)
-    if doubt:
-        return AiOutcome(AiStatus.INDETERMINATE)
-    return AiOutcome(AiStatus.READY, label, probability, suspicion=1 - (normal or 0.0))
+        show_cases([radiograph.case_id])
 
 
 @transaction.atomic
@@ -168,7 +109,7 @@ def claim_runs(*, limit: int, worker: str, beside_others: bool = False) -> list[
         started_at=Now(),
         worker=worker[:100],
     )
-    _show_running_on_cases(claimed)
+    show_running_on_cases(claimed)
     return claimed
 
 
@@ -212,7 +153,7 @@ def _recorded(results: Mapping[Run, StoredJudgement | Refused]) -> list[Run]:
         _record_predictions(judged)
     if refused:
         _record_refusals(refused)
-    _show_on_cases(mine)
+    show_on_cases(mine)
     return [run for run in results if run not in mine]
 
 
@@ -316,7 +257,7 @@ def record_failure(run: Run, reason: str, *, final: bool = False) -> None:
     else:
         mine = Q(lease_token=run.lease_token)
         change_status(run, Run.Status.QUEUED, reason=reason, only_if=mine, started_at=None, **_NO_LEASE)
-    _show_on_cases([run])
+    show_on_cases([run])
 
 
 @transaction.atomic
@@ -340,7 +281,7 @@ def give_back(runs: Iterable[Run], reason: str, *, after_seconds: float = 0) -> 
         queued_at=Now() + timedelta(seconds=after_seconds),
         **_NO_LEASE,
     )
-    _show_on_cases(mine)
+    show_on_cases(mine)
 
 
 def give_back_leases(tokens: Collection[uuid.UUID], reason: str) -> None:
@@ -398,6 +339,6 @@ def retry_run(run: Run, *, actor, request=None) -> None:
         finished_at=None,
         queued_at=Now(),
     )
-    _show_on_cases([run])
+    show_on_cases([run])
     record(Event.RETRIED_RUN, actor=actor, obj=run, request=request)
     dispatch.wake_workers_on_commit()
