@@ -81,11 +81,11 @@ FROM plan WHERE ai IN ('ready', 'indeterminate');
 INSERT INTO inference_refusal (id, code, sentence, created_at)
 SELECT i, 'lateral', 'The image is a lateral view.', received FROM plan WHERE ai = 'refused';
 
-INSERT INTO inference_run (id, uid, radiograph_id, pipeline_id, status, priority, attempts, queued_at, started_at,
+INSERT INTO inference_run (id, uid, radiograph_id, pipeline_id, status, priority, attempts, queued_at, due_at, started_at,
                            finished_at, lease_token, lease_expires_at, worker, prediction_id, refusal_id,
                            failure_reason)
 SELECT i, gen_random_uuid(), i, (SELECT id FROM inference_pipeline WHERE status = 'active'),
-    CASE WHEN ai IN ('ready', 'indeterminate') THEN 'succeeded' ELSE ai END, priority, 1, received, received,
+    CASE WHEN ai IN ('ready', 'indeterminate') THEN 'succeeded' ELSE ai END, priority, 1, received, received, received,
     CASE WHEN ai NOT IN ('queued', 'running') THEN received + interval '1 second' END,
     CASE WHEN ai = 'running' THEN gen_random_uuid() END,
     CASE WHEN ai = 'running' THEN now() + interval '1 minute' END, 'worker',

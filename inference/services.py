@@ -67,7 +67,13 @@ def enqueue(radiograph) -> None:
     pipelines = Pipeline.objects.exclude(status=Pipeline.Status.RETIRED)
     Run.objects.bulk_create(
         [
-            Run(radiograph=radiograph, pipeline=pipeline, priority=radiograph.case.priority, queued_at=Now())
+            Run(
+                radiograph=radiograph,
+                pipeline=pipeline,
+                priority=radiograph.case.priority,
+                queued_at=Now(),
+                due_at=Now(),
+            )
             for pipeline in pipelines
         ],
         ignore_conflicts=True,  # unique (radiograph, pipeline): queued once, whoever asks again
@@ -244,19 +250,27 @@ def _record_alone(run: Run, result: StoredJudgement | Refused) -> None:
 
 
 @transaction.atomic
-def record_failure(run: Run, reason: str, *, final: bool = False) -> None:
+def record_failure(run: Run, reason: str, *, final: bool = False, after_seconds: float = 0) -> None:
     """Gives a run back to the queue after a failed attempt; the last attempt, or a ``final`` failure, ends it.
 
     Args:
         run: A run under our lease.
         reason: One sentence for the reader; nothing of the machine.
         final: Trying again cannot help (a damaged file, a model that answers NaN).
+        after_seconds: Nobody claims it before.
     """
     if final or run.attempts >= settings.RUN_MAX_ATTEMPTS:
         _finish([run], Run.Status.FAILED, reason=reason, failure_reason=reason)
     else:
-        mine = Q(lease_token=run.lease_token)
-        change_status(run, Run.Status.QUEUED, reason=reason, only_if=mine, started_at=None, **_NO_LEASE)
+        change_status(
+            run,
+            Run.Status.QUEUED,
+            reason=reason,
+            only_if=Q(lease_token=run.lease_token),
+            started_at=None,
+            due_at=Now() + timedelta(seconds=after_seconds),
+            **_NO_LEASE,
+        )
     show_on_cases([run])
 
 
@@ -278,7 +292,7 @@ def give_back(runs: Iterable[Run], reason: str, *, after_seconds: float = 0) -> 
         reason=reason,
         attempts=F("attempts") - 1,
         started_at=None,
-        queued_at=Now() + timedelta(seconds=after_seconds),
+        due_at=Now() + timedelta(seconds=after_seconds),
         **_NO_LEASE,
     )
     show_on_cases(mine)
@@ -292,7 +306,10 @@ def give_back_leases(tokens: Collection[uuid.UUID], reason: str) -> None:
 
 @transaction.atomic
 def return_abandoned_runs() -> int:
-    """Returns runs whose lease has passed to the queue, or fails them after their last attempt; gives their number."""
+    """Returns runs whose lease has passed to the queue, or fails them after their last attempt; gives their number.
+
+    They may be claimed at once: the lease was wait enough.
+    """
     rows = Run.objects.abandoned().select_related("radiograph")
     if connection.features.has_select_for_update_skip_locked:
         rows = rows.select_for_update(skip_locked=True, of=("self",))
@@ -315,9 +332,15 @@ def queue_stands_still(seconds: float) -> bool:
     return queued_longer_than(seconds) and not Run.objects.filter(moving).exists()
 
 
+def needs_waking(seconds: float) -> bool:
+    """Whether a run waits of which no worker hears: it waits longer than ``seconds``, or was put off until now."""
+    put_off = Run.objects.queued().filter(due_at__gt=F("queued_at"))  # what was queued again has no message of its own
+    return put_off.exists() or queued_longer_than(seconds)
+
+
 def queued_longer_than(seconds: float) -> bool:
-    """Whether a run has waited longer than ``seconds``: its wake-up message may be lost."""
-    return Run.objects.queued().filter(queued_at__lt=Now() - timedelta(seconds=seconds)).exists()
+    """Whether a run that could be claimed has waited longer than ``seconds``: its wake-up message may be lost."""
+    return Run.objects.queued().filter(due_at__lt=Now() - timedelta(seconds=seconds)).exists()
 
 
 @transaction.atomic
@@ -338,6 +361,7 @@ def retry_run(run: Run, *, actor, request=None) -> None:
         failure_reason="",
         finished_at=None,
         queued_at=Now(),
+        due_at=Now(),
     )
     show_on_cases([run])
     record(Event.RETRIED_RUN, actor=actor, obj=run, request=request)

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from cases.models import Radiograph
-from cases.storage import StorageError, read_verified
+from cases.storage import FileDamaged, FileMissing, StorageError, read_verified
 from inference.errors import WeightsError
 from inference.heatmaps import packed
 from inference.models import Run
@@ -23,6 +23,7 @@ from inference.services import StoredHeatmap, StoredJudgement, StoredMember
 
 logger = logging.getLogger(__name__)
 
+OUT_OF_REACH = "The storage for images cannot be read at the moment."
 UNREADABLE = "The stored image cannot be read; a manual read is needed."
 MODEL_FAILED = "The models could not judge this image; a manual read is needed."
 
@@ -36,7 +37,10 @@ class Setback:
 
 @dataclass(frozen=True)
 class Obstacle:
-    """What keeps any image from being judged now, such as a full disk. It counts as no attempt; the run waits."""
+    """What keeps any image from being judged here and now, such as a full disk or wrong weights.
+
+    It counts as no attempt, and the run waits: for better times, or for a worker without that fault.
+    """
 
     reason: str
 
@@ -44,29 +48,34 @@ class Obstacle:
 Seen = Judgement | Refused | Failed | Setback | Obstacle
 Kept = StoredJudgement | Refused | Failed | Setback | Obstacle
 
-_LATER = {503, 507}  # the statuses of errors that time heals
-
 
 def read(run: Run) -> Subject | Setback | Obstacle:
     """The image of a run, at the size that the models look at."""
+    radiograph = run.radiograph
     try:
-        subject = _subject(run.radiograph)
-        _ = subject.working  # made here, beside the arithmetic on other images
+        png = read_verified(str(radiograph.preview), radiograph.preview_sha256)
     except StorageError as error:
-        return _refused_by_storage(str(run), error)
+        logger.error("%s: %s", run, error.cause)
+        return Setback(error.cause) if isinstance(error, FileMissing | FileDamaged) else Obstacle(error.cause)
+    except OSError:
+        logger.exception("The image of %s is out of reach.", run)
+        return Obstacle(OUT_OF_REACH)
     except Exception:
-        logger.exception("The image of %s cannot be read.", run)
-        return Setback(UNREADABLE)
+        return _unreadable(run)
+    try:
+        subject = _subject(radiograph, png)
+        _ = subject.working  # made here, beside the arithmetic on other images
+    except Exception:  # Pillow's are OSErrors, too, and of the image
+        return _unreadable(run)
     return subject
 
 
-def _refused_by_storage(what: str, error: StorageError) -> Setback | Obstacle:
-    logger.error("%s: %s", what, error.cause)
-    return Obstacle(error.cause) if error.status in _LATER else Setback(error.cause)
+def _unreadable(run: Run) -> Setback:
+    logger.exception("The image of %s cannot be read.", run)
+    return Setback(UNREADABLE)
 
 
-def _subject(radiograph: Radiograph) -> Subject:
-    png = read_verified(str(radiograph.preview), radiograph.preview_sha256)
+def _subject(radiograph: Radiograph, png: bytes) -> Subject:
     taken = (radiograph.acquired_at or radiograph.received_at).date()
     age = radiograph.age_years
     return Subject(
@@ -93,7 +102,7 @@ def _judged(predict: Callable[[Sequence[Subject]], Sequence[Seen]], subjects: Se
         return predict(subjects)
     except WeightsError as error:
         logger.error("A pipeline cannot be used: %s", error)
-        return [Setback(error.cause)] * len(subjects)
+        return [Obstacle(error.cause)] * len(subjects)
     except Exception:
         if len(subjects) == 1:
             logger.exception("An image could not be judged.")

@@ -137,7 +137,7 @@ class Claims:
     def next(self) -> Batch | None:
         """For a worker that has nothing else on the way."""
         while not self._batches and self._claim(beside_others=False):
-            pass  # a pipeline that cannot be used has ended its runs
+            pass  # the runs of a pipeline that cannot be used are given back
         return self._batches.popleft() if self._batches else None
 
     def next_beside_others(self) -> Batch | None:
@@ -166,8 +166,7 @@ class Claims:
             bench = _bench(pipeline_id)
         except WeightsError as error:
             logger.error("Pipeline %s cannot be used: %s", runs[0].pipeline, error)
-            for run in runs:
-                _settle(run, Setback(error.cause))
+            _give_back(runs, error.cause)
         else:
             read = map if len(runs) == 1 else self._crew.readers.map
             self._batches.append(Batch(runs, bench, read(stages.read, runs)))
@@ -221,13 +220,17 @@ def _settle(run: Run, outcome: Kept) -> None:
             case Failed(_, sentence):
                 services.record_failure(run, sentence, final=True)
             case Setback(reason):
-                services.record_failure(run, reason)
+                services.record_failure(run, reason, after_seconds=settings.RUN_LEASE_SECONDS * run.attempts)
             case Obstacle(reason):
-                services.give_back([run], reason, after_seconds=settings.RUN_LEASE_SECONDS / 4)
+                _give_back([run], reason)
             case _:
                 services.record_prediction(run, outcome)
     except StaleStatus:
         _log_lost(run)
+
+
+def _give_back(runs: Sequence[Run], reason: str) -> None:
+    services.give_back(runs, reason, after_seconds=settings.RUN_LEASE_SECONDS / 4)
 
 
 def _log_lost(run: Run) -> None:

@@ -26,6 +26,8 @@ _GIVEN_BACK = ("running", "queued")
 _STORAGE_TROUBLE = (
     "The storage for images is full.",
     "The storage for images does not answer at the moment.",
+    "The storage for images cannot be read at the moment.",
+    "The storage for images refuses the portal.",
     "An image file was damaged on its way to the storage.",
 )
 _UNTRIED = ("The worker was asked to end.", "The database did not answer.", *_STORAGE_TROUBLE)

@@ -27,8 +27,8 @@ class RunQuerySet(FacilityScopedQuerySet):
     facility_lookup = "radiograph__case__facility"
 
     def queued(self) -> Self:
-        """In the order in which workers take them; one that was given back for later is not in it yet."""
-        due = self.filter(status=Run.Status.QUEUED, queued_at__lte=Now())
+        """In the order in which workers take them; one that is to be tried later is not in it yet."""
+        due = self.filter(status=Run.Status.QUEUED, due_at__lte=Now())
         return due.order_by("priority", "queued_at", "id")
 
     def with_what_workers_need(self) -> Self:
@@ -104,7 +104,8 @@ class Run(models.Model):
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.QUEUED)
     priority = models.PositiveSmallIntegerField()
     attempts = models.PositiveSmallIntegerField(default=0)
-    queued_at = models.DateTimeField(default=timezone.now)
+    queued_at = models.DateTimeField(default=timezone.now)  # its place, which it keeps when it is to be tried later
+    due_at = models.DateTimeField(default=timezone.now)  # nobody claims it before
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
     lease_token = models.UUIDField(null=True)

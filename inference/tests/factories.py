@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import factory
 import numpy as np
+from django.utils import timezone
 
 from cases.tests.factories import RadiographFactory
 from inference.activation import activate_pipeline
@@ -79,6 +80,8 @@ class RunFactory(factory.django.DjangoModelFactory):
     radiograph = factory.SubFactory(RadiographFactory)
     pipeline = factory.SubFactory(PipelineFactory)
     priority = factory.SelfAttribute("radiograph.case.priority")
+    queued_at = factory.LazyFunction(timezone.now)
+    due_at = factory.SelfAttribute("queued_at")
 
 
 def claimed(run: Run, worker: str = "worker-1") -> Run:

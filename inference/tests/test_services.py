@@ -216,6 +216,17 @@ class TestFailure:
         assert Case.objects.get().ai_status == "failed"
         assert history(run) == ["running", "queued"] * 2 + ["running", "failed"]
 
+    def test_the_next_attempt_waits_for_its_time_and_keeps_its_place(self):
+        run = RunFactory()
+        services.record_failure(claimed(run), "It failed.", after_seconds=60)
+        later = RunFactory(pipeline=run.pipeline)
+
+        assert services.claim_runs(limit=9, worker="one") == [later]
+        services.give_back_leases(Run.objects.filter(pk=later.pk).values_list("lease_token", flat=True), "Not now.")
+        Run.objects.update(due_at=Now())
+
+        assert services.claim_runs(limit=9, worker="another") == [run]
+
     def test_a_failure_that_trying_cannot_help_is_final_at_once(self):
         run = claimed(RunFactory())
         services.record_failure(run, "A stored image file is damaged.", final=True)
@@ -335,13 +346,24 @@ class TestReaper:
         assert now(run).status == "failed"
         assert now(run).failure_reason == "The worker stopped while it was judging this image."
 
-    def test_a_run_queued_for_long_is_noticed(self):
-        run = RunFactory()
+    def test_a_run_queued_for_long_is_noticed_once_it_could_be_claimed(self):
+        run = RunFactory(queued_at=Now() - timedelta(seconds=31), due_at=Now())
         assert not services.queued_longer_than(30)
 
-        Run.objects.filter(pk=run.pk).update(queued_at=Now() - timedelta(seconds=31))
+        Run.objects.filter(pk=run.pk).update(due_at=Now() - timedelta(seconds=31))
 
         assert services.queued_longer_than(30)
+
+    def test_workers_are_woken_for_a_run_that_was_put_off_once_it_is_due(self):
+        run = RunFactory()
+        services.give_back([claimed(run)], "Not now.", after_seconds=60)
+        assert not services.needs_waking(30)
+
+        Run.objects.update(due_at=Now())
+
+        assert services.needs_waking(30)
+        claimed(run)
+        assert not services.needs_waking(30)
 
 
 class TestRetry:
@@ -419,7 +441,8 @@ class TestGiveBack:
         assert now(run).radiograph.case.ai_status == "queued"
         assert run.status_changes.last().reason == "The storage for images is full."
         assert services.claim_runs(limit=1, worker="w") == []
-        Run.objects.update(queued_at=Now())
+        assert now(run).queued_at == run.queued_at, "it keeps its place, and monitoring sees how long it waits"
+        Run.objects.update(due_at=Now())
         assert [taken.attempts for taken in services.claim_runs(limit=1, worker="w")] == [1]
 
     def test_what_somebody_else_has_taken_over_is_left_alone(self):

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-import pytest
+import errno
 
-from cases.storage import FileMissing, StorageError, StorageFull
+import numpy as np
+import pytest
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from cases.storage import FileDamaged, FileMissing, StorageError, StorageFull
 from inference import stages, worker
+from inference.errors import WeightsError
 from inference.models import Run
+from inference.outcomes import Subject
 from inference.stages import Obstacle, Setback
 from inference.tests.factories import RunFactory, claimed
 
 pytestmark = pytest.mark.django_db
+REFUSES = "The storage for images refuses the portal."
 FULL = StorageFull("The storage for images is full.")
 
 
@@ -18,7 +26,7 @@ FULL = StorageFull("The storage for images is full.")
 def storage(monkeypatch):
     """Storage that refuses whatever is asked of it."""
 
-    def refusing(error: StorageError) -> None:
+    def refusing(error: Exception) -> None:
         def refuse(*arguments):
             raise error
 
@@ -27,12 +35,50 @@ def storage(monkeypatch):
     return refusing
 
 
-@pytest.mark.parametrize(("error", "kind"), [(FULL, Obstacle), (FileMissing("It is missing."), Setback)])
-def test_an_image_that_cannot_be_read_is_tried_later_only_if_time_may_help(storage, error, kind):
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (FULL, Obstacle(FULL.cause)),
+        (StorageError(REFUSES), Obstacle(REFUSES)),
+        (OSError(errno.EIO, "Input/output error"), Obstacle(stages.OUT_OF_REACH)),
+        (OSError(errno.ESTALE, "Stale file handle"), Obstacle(stages.OUT_OF_REACH)),
+        (FileMissing("It is missing."), Setback("It is missing.")),
+        (FileDamaged("It is damaged."), Setback("It is damaged.")),
+        (ValueError("Something else"), Setback(stages.UNREADABLE)),
+    ],
+)
+def test_an_image_is_to_blame_only_for_what_is_wrong_with_its_own_file(storage, error, outcome):
     run = RunFactory()
     storage(error)
 
-    assert stages.read(run) == kind(error.cause)
+    assert stages.read(run) == outcome
+
+
+def test_weights_that_cannot_be_used_are_no_images_fault():
+    def predict(subjects):
+        raise WeightsError("The weights file is missing.")
+
+    images = [Subject(np.zeros((64, 64), np.uint8)), Setback("It is damaged.")]
+
+    assert stages.judge(predict, images) == [Obstacle("The weights file is missing."), Setback("It is damaged.")]
+
+
+def test_a_failed_attempt_is_repeated_after_a_lease_and_then_after_two(storage, settings):
+    run = RunFactory()
+    storage(FileMissing("It is missing."))
+
+    for attempt in (1, 2):
+        taken = claimed(run)
+        worker._settle(taken, stages.read(taken))
+        run.refresh_from_db()
+        wait = (run.due_at - timezone.now()).total_seconds()
+        assert wait == pytest.approx(attempt * settings.RUN_LEASE_SECONDS, abs=5)
+        Run.objects.update(due_at=Now())
+
+    taken = claimed(run)
+    worker._settle(taken, stages.read(taken))
+    run.refresh_from_db()
+    assert (run.status, run.failure_reason) == ("failed", "It is missing.")
 
 
 def test_a_full_disk_costs_no_attempt_and_is_met_again_later(storage):

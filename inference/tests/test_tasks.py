@@ -175,7 +175,7 @@ class TestStuck:
     def test_a_worker_that_hears_nothing_ends_to_be_started_again(self, hanging, tmp_path):
         register_shipped_models()
         services.enqueue(RadiographFactory(content=phantom(1)))
-        Run.objects.update(queued_at=Now() - timedelta(minutes=5))
+        Run.objects.update(due_at=Now() - timedelta(minutes=5))
 
         with worker(hanging, tmp_path / "deaf.log", queue="nobody-writes-here") as deaf:
             assert deaf.wait(PATIENCE_SECONDS) == os.EX_TEMPFAIL
@@ -199,7 +199,7 @@ class TestReaper:
         reaper_round(environment)
         assert self.waiting(environment) == 0, "it may have its message still"
 
-        Run.objects.update(queued_at=Now() - timedelta(minutes=5))
+        Run.objects.update(due_at=Now() - timedelta(minutes=5))
         reaper_round(environment)
 
         assert self.waiting(environment) == 1

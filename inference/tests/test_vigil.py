@@ -85,11 +85,22 @@ class TestQueueStandsStill:
 
         assert given_up.is_set()
 
-    @pytest.mark.parametrize("moves", ["nothing waits", "it waits not long", "one is being judged", "one was judged"])
+    @pytest.mark.parametrize(
+        "moves",
+        [
+            "nothing waits",
+            "it waits not long",
+            "it is to be tried later",
+            "one is being judged",
+            "one was judged",
+        ],
+    )
     def test_not_while_it_moves(self, moves):
         pipeline = PipelineFactory()
         if moves != "nothing waits":
             RunFactory(pipeline=pipeline, queued_at=Now() - timedelta(minutes=5 * (moves != "it waits not long")))
+        if moves == "it is to be tried later":
+            Run.objects.update(due_at=Now() + timedelta(minutes=1))
         if moves == "one is being judged":
             run = claimed(RunFactory(pipeline=pipeline))
             Run.objects.filter(pk=run.pk).update(started_at=Now() - timedelta(minutes=2))

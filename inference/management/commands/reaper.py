@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand
 from django.db import InterfaceError, OperationalError, close_old_connections, connection, transaction
 
 from cases.dispatch import wake_workers
-from inference.services import queued_longer_than, return_abandoned_runs
+from inference.services import needs_waking, return_abandoned_runs
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class Command(BaseCommand):
                 return
             if returned := return_abandoned_runs():
                 logger.warning("Took %d runs back from lost workers.", returned)
-            waiting = returned or queued_longer_than(settings.REAPER_TICK_SECONDS)
+            waiting = returned or needs_waking(settings.REAPER_TICK_SECONDS)
         if waiting:
             wake_workers()
 
