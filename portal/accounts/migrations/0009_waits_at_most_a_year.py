@@ -15,7 +15,7 @@ def shorten(apps, schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounts", "0007_facility_is_active"),
+        ("accounts", "0008_must_change_password"),
     ]
 
     operations = [

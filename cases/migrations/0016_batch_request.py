@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("cases", "0012_file_names")]
+    dependencies = [("cases", "0015_priority_changes")]
 
     operations = [
         migrations.AddField("batch", "request_sha256", models.CharField(blank=True, max_length=64)),
