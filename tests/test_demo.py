@@ -6,16 +6,21 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import sys
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from http.cookiejar import CookieJar
 from pathlib import Path
 from urllib.parse import urlencode
 from urllib.request import HTTPCookieProcessor, OpenerDirector, build_opener
 
 import pytest
+from django.apps import apps
 
+from portal.append_only import AppendOnly
 from tests.processes import HOST, ROOT, Process, free_port, running
+
+VERBS = ("UPDATE", "DELETE")
 
 
 def demo(var: Path, port: int) -> AbstractContextManager[Process]:
@@ -23,6 +28,13 @@ def demo(var: Path, port: int) -> AbstractContextManager[Process]:
     env = {name: value for name, value in os.environ.items() if name not in hidden}
     env |= {"VAR_DIR": str(var), "PYTHONUNBUFFERED": "1"}
     return running([sys.executable, "manage.py", "demo", "--port", str(port)], cwd=ROOT, env=env)
+
+
+def guarded_tables(database: Path) -> set[tuple[str, str]]:
+    """Each table that refuses a change in the database itself, with what it refuses."""
+    with closing(sqlite3.connect(database)) as connection:
+        triggers = connection.execute("SELECT tbl_name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
+    return {(table, verb) for table, sql in triggers for verb in VERBS if f"BEFORE {verb}" in sql}
 
 
 def send(browser: OpenerDirector, address: str, **form: str) -> str:
@@ -59,6 +71,9 @@ def test_one_command_gives_a_worklist_of_sample_cases_and_a_second_start_keeps_t
         first.wait_for("Stopped.")
         assert first.wait() == 0
     assert (tmp_path / "demo-users.txt").stat().st_mode & 0o077 == 0
+    assert guarded_tables(tmp_path / "portal.sqlite3") == {
+        (model._meta.db_table, verb) for model in apps.get_models() if issubclass(model, AppendOnly) for verb in VERBS
+    }
 
     with demo(tmp_path, port) as second:
         second.wait_for("All done.")
