@@ -7,9 +7,16 @@ from pathlib import Path
 from inference.networks import NETWORKS
 from inference.spec import ModelSpec
 from inference.training.cards import audited, making, results
-from inference.training.cards.evidence import FITTED_HERE, SPLITS, Described, pooled_by_source
+from inference.training.cards.evidence import (
+    ADULT_SOURCE,
+    FITTED_HERE,
+    SPLITS,
+    Described,
+    adult_only,
+    pooled_by_source,
+)
 from inference.training.cards.files import weights_file
-from inference.training.cards.words import NOT_MEASURED, facts, listed, number, table
+from inference.training.cards.words import NOT_MEASURED, facts, listed, number, table, with_interval
 from inference.training.metrics import BOOTSTRAP_RESAMPLES
 
 DATA_NOTES = "data.notes.md"
@@ -204,6 +211,11 @@ def _caveats(described: Described, folder: Path) -> list[str]:
         "- Scores are calibrated for the shares of the classes in the validation images; a clinic with other shares "
         "needs its own threshold.",
     ]
+    if adult := adult_only(described.evidence):
+        lines.append(
+            f"- Adults: of {adult['images']} radiographs of {ADULT_SOURCE}, normal or pneumonia, it is right on "
+            f"{with_interval(adult, 'accuracy')}. On an adult's radiograph take its answer for no more than that."
+        )
     validation = described.evidence.val
     if validation and described.fitted:
         met = "; accuracy among the others meets its target there by construction" if described.pipeline else ""
