@@ -79,6 +79,8 @@ def history(case: Case, user) -> list[Move]:
 
 def _priority_moves(case: Case, user) -> list[Move]:
     """Without names while somebody reads after another: who was in a hurry may have been the reader before."""
+    if not case.priority_was_changed:
+        return []
     is_told = case.status == Case.Status.SIGNED or case.stage == Stage.FIRST
     return [
         Move(

@@ -6,7 +6,7 @@ from typing import Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils import timezone
@@ -65,6 +65,10 @@ class CaseQuerySet(FacilityScopedQuerySet):
     def due_for(self, stage: Stage) -> Self:
         return self.awaiting_review().filter(stage=stage)
 
+    def with_whether_priority_was_changed(self) -> Self:
+        """For whoever shows the history: few cases have been given another priority, and the others save a statement."""
+        return self.annotate(priority_was_changed=Exists(CasePriorityChange.objects.filter(subject=OuterRef("pk"))))
+
     def for_worklist(self) -> Self:
         """With all that a row shows, in reading order."""
         return self.select_related("patient", "claimed_by", "signed_by").order_by("priority", "received_at", "id")
@@ -118,6 +122,8 @@ class Case(models.Model):
     order_arm = models.CharField(
         max_length=5, choices=OrderArm.choices, blank=True, help_text="Of a trial of the AI's part in the order."
     )
+
+    priority_was_changed: bool  # see ``with_whether_priority_was_changed``
 
     objects = CaseQuerySet.as_manager()
 

@@ -290,7 +290,7 @@ def test_opening_a_case_takes_few_queries(client_of, radiologist, submitter, cas
     client = client_of(radiologist)
     client.get(case.get_absolute_url())
 
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(11):
         client.get(case.get_absolute_url())
 
 

@@ -292,7 +292,7 @@ class TestAdjudication:
         client = client_of(lead)
         client.get(undecided.get_absolute_url())
 
-        with django_assert_max_num_queries(13):
+        with django_assert_max_num_queries(12):
             client.get(undecided.get_absolute_url())
 
 

@@ -40,10 +40,10 @@ class _OfPrior(TypedDict):
 
 def visible_case(user, uid) -> Case:
     """The case if this user may see it, else 404."""
-    cases = Case.objects.visible_to(user).select_related(
-        "facility", "patient", "claimed_by", "signed_by", "submitted_by"
+    cases = Case.objects.visible_to(user).with_whether_priority_was_changed()
+    return get_object_or_404(
+        cases.select_related("facility", "patient", "claimed_by", "signed_by", "submitted_by"), uid=uid
     )
-    return get_object_or_404(cases, uid=uid)
 
 
 class CaseView(View):
