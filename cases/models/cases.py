@@ -66,7 +66,7 @@ class CaseQuerySet(FacilityScopedQuerySet):
         return self.awaiting_review().filter(stage=stage)
 
     def with_whether_priority_was_changed(self) -> Self:
-        """For whoever shows the history: few cases have been given another priority, and the others save a statement."""
+        """For whoever shows the history: few cases were given another priority, and the others save a statement."""
         return self.annotate(priority_was_changed=Exists(CasePriorityChange.objects.filter(subject=OuterRef("pk"))))
 
     def for_worklist(self) -> Self:
