@@ -89,10 +89,10 @@ def test_an_open_image_shows_by_itself_who_has_begun_to_read_it(browse, case, ra
 
 
 def test_a_reader_at_work_keeps_the_case_and_one_who_is_gone_loses_it(browse, case, radiologist):
+    page = browse(radiologist)
     claim_case(case=case, reader=radiologist)
     soon = timezone.now() + timedelta(minutes=2)
     Case.objects.update(claimed_until=soon)
-    page = browse(radiologist)
     page.clock.install()
     page.goto(case.get_absolute_url())
     expect(page.get_by_text("Your claim runs out in 2 min")).to_be_visible()
@@ -100,7 +100,8 @@ def test_a_reader_at_work_keeps_the_case_and_one_who_is_gone_loses_it(browse, ca
     page.clock.run_for(4 * A_MINUTE_MS)  # nobody touches the page
     assert Case.objects.get().claimed_until == soon
     page.get_by_label("Findings").press_sequentially("Patchy")
-    page.clock.run_for(4 * A_MINUTE_MS)
+    with page.expect_response(lambda answer: answer.url.endswith("/renew/")):
+        page.clock.run_for(4 * A_MINUTE_MS)
 
     expect(page.get_by_text("Your claim runs out in 2 min")).to_be_hidden()
     assert Case.objects.get().claimed_until > soon + timedelta(minutes=20)
