@@ -189,7 +189,6 @@ ROBUST_COVIDNET8 = dataclasses.replace(
     ROBUST,
     name="robust-covidnet8",
     learning_rate=6e-4,
-    final_rate=1e-5,
     balance=0.75,
     stages=((193, 0.8),),
     augmentation=_VARIED,
