@@ -93,6 +93,7 @@ def _register_pipeline(spec: PipelineSpec) -> Pipeline | None:
         version=spec.version,
         defaults={
             "gate_version": spec.gate,
+            "mirrored": spec.mirrored,
             "temperature": spec.temperature,
             "indeterminate_below": spec.indeterminate_below,
             "disagreement_above": spec.disagreement_above,
@@ -129,6 +130,7 @@ def pipeline_spec(pipeline: Pipeline) -> PipelineSpec:
         version=pipeline.version,
         members=tuple(members),
         gate=pipeline.gate_version,
+        mirrored=pipeline.mirrored,
         temperature=pipeline.temperature,
         indeterminate_below=pipeline.indeterminate_below,
         disagreement_above=pipeline.disagreement_above,

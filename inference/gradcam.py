@@ -57,6 +57,21 @@ def gradcam(activations: np.ndarray, channel_weights: np.ndarray) -> np.ndarray:
     return maps
 
 
+def with_mirrored(maps: np.ndarray, mirrored: np.ndarray) -> np.ndarray:
+    """The mean of an image's maps and those of its mirror image, turned back.
+
+    Args:
+        maps: float32 (k, h, w) in [0, 1], of k classes.
+        mirrored: The same of the mirror image, as it shows them.
+
+    Returns:
+        float32 (k, h, w), each map with maximum 1, or all zeros.
+    """
+    mean = (maps + mirrored[:, :, ::-1]) / 2
+    peaks = mean.max(axis=(1, 2), keepdims=True)
+    return mean / np.where(peaks > 0, peaks, 1.0)
+
+
 def on_frame(values: np.ndarray, grid: Grid, side: int = FRAME_SIDE) -> np.ndarray:
     """Resample a map from its layer's cells onto an even grid over the whole image frame.
 

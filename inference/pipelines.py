@@ -58,6 +58,7 @@ def read_pipeline(path: Path) -> PipelineSpec:
             version=str(stored["version"]),
             members=members,
             gate=str(stored["gate"]),
+            mirrored=bool(stored.get("mirrored", False)),  # manifests from before say nothing
             combination=str(stored["combination"]),
             temperature=float(stored["temperature"]),
             indeterminate_below=float(stored["indeterminate_below"]),
@@ -79,6 +80,7 @@ def write_pipeline(spec: PipelineSpec, folder: Path = PIPELINES_DIR, *, default:
         "version": spec.version,
         "members": [{"model": model.name, "weight": weight} for model, weight in spec.members],
         "gate": spec.gate,
+        "mirrored": spec.mirrored,
         "combination": spec.combination,
         "temperature": spec.temperature,
         "indeterminate_below": spec.indeterminate_below,

@@ -1,4 +1,9 @@
-"""From radiographs to judgements: gate, preprocessing, network, Grad-CAM, combination."""
+"""From radiographs to judgements: gate, preprocessing, network, Grad-CAM, combination.
+
+A mirrored pipeline has every member judge the image and its mirror image, of which training shows as many, and takes
+the mean of both probabilities and, the mirror image's turned back, of both heatmaps (test-time augmentation; A.
+Krizhevsky et al., "ImageNet classification with deep convolutional neural networks", NeurIPS 2012, section 4.1).
+"""
 
 from __future__ import annotations
 
@@ -11,7 +16,7 @@ from inference import registry
 from inference.engines import LoadedModel, get_engine
 from inference.ensemble import combine
 from inference.gate import get_gate
-from inference.gradcam import gradcam, on_frame
+from inference.gradcam import Grid, gradcam, on_frame, with_mirrored
 from inference.outcomes import Failed, Heatmap, Judgement, MemberOutput, Refused, Subject
 from inference.preprocessing import preprocess
 from inference.spec import ModelSpec, PipelineSpec
@@ -100,7 +105,7 @@ class Predictor:
 
     def _judge(self, images: list[np.ndarray], heatmaps: HeatmapChoice) -> list[Judgement | Failed]:
         by_member = [
-            _outputs(spec, weight, self._loader(spec, self._engine_name), images, heatmaps)
+            _outputs(spec, weight, self._loader(spec, self._engine_name), images, heatmaps, self.pipeline.mirrored)
             for spec, weight in self.pipeline.members
         ]
         return [self._combined(outputs) for outputs in zip(*by_member, strict=True)]
@@ -118,18 +123,24 @@ class Predictor:
 
 
 def _outputs(
-    spec: ModelSpec, weight: float, model: LoadedModel, images: list[np.ndarray], heatmaps: HeatmapChoice
+    spec: ModelSpec,
+    weight: float,
+    model: LoadedModel,
+    images: list[np.ndarray],
+    heatmaps: HeatmapChoice,
+    mirrored: bool,
 ) -> list[MemberOutput | None]:
     """One member over one batch; None for an image with unusable numbers."""
     batch = np.stack([preprocess(image, spec.input_size, spec.preprocessing, spec.channels) for image in images])
-    outputs = model.run(batch)
+    views = 2 if mirrored else 1
+    outputs = model.run(np.concatenate([batch, batch[:, :, ::-1]]) if mirrored else batch)
     logits = model.tail.logits(outputs)
-    if logits.shape != (len(images), len(spec.labels)):
+    if logits.shape != (views * len(images), len(spec.labels)):
         return [None] * len(images)
-    usable = np.isfinite(logits).all(axis=1)
-    logits = np.where(usable[:, np.newaxis], logits, 0.0)
-    probabilities = softmax(logits, spec.temperature)
-    maps = _heatmaps(spec, model, outputs, logits, heatmaps)
+    logits = logits.reshape(views, len(images), -1)
+    usable = np.isfinite(logits).all(axis=(0, 2))
+    probabilities = softmax(np.where(usable[:, np.newaxis], logits, 0.0), spec.temperature).mean(axis=0)
+    maps = _heatmaps(spec, model, outputs, probabilities, heatmaps)
     return [
         MemberOutput(spec, weight, probabilities[index], maps[index]) if usable[index] else None
         for index in range(len(images))
@@ -137,19 +148,27 @@ def _outputs(
 
 
 def _heatmaps(
-    spec: ModelSpec, model: LoadedModel, outputs: Outputs, logits: np.ndarray, choice: HeatmapChoice
+    spec: ModelSpec, model: LoadedModel, outputs: Outputs, probabilities: np.ndarray, choice: HeatmapChoice
 ) -> list[dict[str, Heatmap]]:
-    """Grad-CAM maps by label for each image of a batch."""
+    """Grad-CAM maps by label for each image of a batch; `outputs` are of one view of all images, or of two."""
+    count = len(probabilities)
     if choice == "none":
-        return [{} for _ in logits]
+        return [{} for _ in probabilities]
     if choice == "all":
-        asked = np.tile(np.arange(len(spec.labels)), (len(logits), 1))
+        asked = np.tile(np.arange(len(spec.labels)), (count, 1))
     else:
-        asked = logits.argmax(axis=1)[:, np.newaxis]
-    weights = model.tail.channel_weights(outputs, asked)
+        asked = probabilities.argmax(axis=1)[:, np.newaxis]
+    activations = model.tail.activations(outputs)
+    weights = model.tail.channel_weights(outputs, np.tile(asked, (len(activations) // count, 1)))
+    seen = [_on_frame(gradcam(*pair), model.grid) for pair in zip(activations, weights, strict=True)]
     found: list[dict[str, Heatmap]] = []
-    for activations, classes, by_class in zip(model.tail.activations(outputs), asked, weights, strict=True):
-        labels = [spec.labels[index] for index in classes]
-        maps = [on_frame(values, model.grid) for values in gradcam(activations, by_class)]
+    for index, classes in enumerate(asked):
+        views = seen[index::count]
+        maps = views[0] if len(views) == 1 else with_mirrored(*views)
+        labels = [spec.labels[position] for position in classes]
         found.append({label: Heatmap(label, map, bool(map.any())) for label, map in zip(labels, maps, strict=True)})
     return found
+
+
+def _on_frame(maps: np.ndarray, grid: Grid) -> np.ndarray:
+    return np.stack([on_frame(values, grid) for values in maps])

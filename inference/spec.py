@@ -70,6 +70,7 @@ class PipelineSpec:
         version: Its version.
         members: Model versions with their weights; weights are positive and need not sum to 1.
         gate: Version of the gate, see `inference.gate.VERSION`.
+        mirrored: Whether every member also judges the mirror image, see `inference.predictor`.
         combination: How members are combined; "weighted-mean" of probabilities is the only rule so far.
         temperature: Of the combined probabilities, see `inference.ensemble.weighted_mean`; 1 changes nothing.
         indeterminate_below: A prediction whose top probability is under this is indeterminate; 0 calls none so.
@@ -81,6 +82,7 @@ class PipelineSpec:
     version: str
     members: tuple[tuple[ModelSpec, float], ...]
     gate: str
+    mirrored: bool = False
     combination: str = "weighted-mean"
     temperature: float = 1.0
     indeterminate_below: float = 0.0

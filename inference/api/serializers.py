@@ -76,7 +76,16 @@ class PipelineSerializer(serializers.ModelSerializer):
 
     class Meta:
         model = Pipeline
-        fields = ["uid", "name", "version", "status", "status_label", "indeterminate_below", "disagreement_above"]
+        fields = [
+            "uid",
+            "name",
+            "version",
+            "status",
+            "status_label",
+            "mirrored",
+            "indeterminate_below",
+            "disagreement_above",
+        ]
         read_only_fields = fields
 
 

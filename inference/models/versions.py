@@ -68,6 +68,9 @@ class Pipeline(models.Model):
     version = models.CharField(max_length=40)
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.SHADOW)
     gate_version = models.CharField(max_length=40)
+    mirrored = models.BooleanField(
+        default=False, help_text="Every member judges the image and its mirror image, and says the mean."
+    )
     temperature = models.FloatField(default=1.0, help_text="Of the combined probabilities.")
     indeterminate_below = models.FloatField(
         default=0.0, help_text="A prediction whose top probability is under this is indeterminate."

@@ -37,6 +37,7 @@ def own_pipeline(folder, **changes: object) -> PipelineSpec:
         "version": "1",
         "members": ((SPEC, 0.5),),
         "gate": "1",
+        "mirrored": True,
         "temperature": 0.9,
         "indeterminate_below": 0.62,
         "disagreement_above": 0.4,
@@ -84,7 +85,14 @@ def test_a_registered_version_with_other_weights_is_refused():
 
 
 @pytest.mark.parametrize(
-    "change", [{"indeterminate_below": 0.7}, {"temperature": 1.1}, {"members": ((SPEC, 0.6),)}, {"gate": "0"}]
+    "change",
+    [
+        {"indeterminate_below": 0.7},
+        {"temperature": 1.1},
+        {"members": ((SPEC, 0.6),)},
+        {"gate": "0"},
+        {"mirrored": False},
+    ],
 )
 def test_a_registered_pipeline_that_has_become_another_one_is_refused(site, change):
     own_pipeline(site)

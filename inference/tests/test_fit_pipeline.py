@@ -17,14 +17,17 @@ from inference.tests import pictures, tiny
 def read_bars(version: str) -> tiny.Answering:
     """Stands for a network that finds the bar of `pictures.write_folder` in some images and is mistaken in the others.
 
-    `version` "even" knows the images with an even sum, "odd" the others, "none" no image at all.
+    `version` "even" knows the images with an even sum, "odd" the others, "left" those that are brighter on the left,
+    "none" no image at all.
     """
 
     def answer(batch: np.ndarray) -> np.ndarray:
         rows = batch[..., 0].mean(axis=2)
         truth = np.stack([rows[:, top : top + 3].mean(axis=1) for top in (6, 13, 19)], axis=1).argmax(axis=1)
         is_odd = np.floor(np.abs(batch).sum(axis=(1, 2, 3)) * 1000) % 2 == 1
-        knows = {"even": ~is_odd, "odd": is_odd, "none": np.zeros(len(truth), bool)}[version]
+        columns = batch[..., 0].mean(axis=1)
+        is_left = columns[:, : columns.shape[1] // 2].mean(axis=1) > columns[:, columns.shape[1] // 2 :].mean(axis=1)
+        knows = {"even": ~is_odd, "odd": is_odd, "left": is_left, "none": np.zeros(len(truth), bool)}[version]
         logits = np.zeros((len(truth), 3), np.float32)
         logits[np.arange(len(truth)), np.where(knows, truth, (truth + 1) % 3)] = np.where(knows, 4.0, 0.5)
         return logits
@@ -43,12 +46,12 @@ class BarEngine:
 
 @pytest.fixture(autouse=True)
 def _members(monkeypatch, tmp_path):
-    """Model versions tiny-even, tiny-odd and tiny-none; pipelines go to a folder of this test."""
+    """Model versions tiny-even, tiny-odd, tiny-left and tiny-none; pipelines go to a folder of this test."""
     monkeypatch.setitem(NETWORKS, "tiny", tiny.NETWORK)
     monkeypatch.setattr(registry, "site_folder", tmp_path / "site")
     monkeypatch.setattr(predictor, "get_engine", lambda name: BarEngine())
     monkeypatch.setattr(gate, "VERSION", "1")  # later ones know that a bar is no anatomy
-    for version in ("even", "odd", "none"):
+    for version in ("even", "odd", "left", "none"):
         tiny.installed(tmp_path / "site", version)
     pictures.write_folder(tmp_path / "val", tiny.LABELS, 15)
 
@@ -91,6 +94,24 @@ def test_a_single_member_gets_thresholds_by_the_aims_given(tmp_path):
     assert (spec.temperature, spec.disagreement_above) == (1.0, 1.0)
     # Probabilities are 0.96 where it knows and 0.45 where it does not.
     assert 0.45 < spec.indeterminate_below < 0.97
+
+
+def test_mirror_images_are_judged_where_that_is_better(tmp_path):
+    text = fit(tmp_path, "--members", "tiny-left", "--mirrored", name="tiny")
+
+    assert pipelines.find_pipeline("tiny-1").mirrored
+    figures = json.loads((tmp_path / "evidence" / "tiny-1" / "fit.json").read_text())
+    assert figures["combined"]["accuracy"] == 1.0
+    assert figures["gain_over_unmirrored"]["accuracy"] > 0.2
+    assert figures["gain_over_unmirrored"]["cross_entropy_ci95"][1] < 0
+    assert "over the same without mirror images: accuracy +0." in text
+
+
+def test_mirror_images_that_make_nothing_better_are_not_judged(tmp_path):
+    with pytest.raises(CommandError, match=r"mirror images do not make it better \(accuracy \+0\.0000"):
+        fit(tmp_path, "--members", "tiny-none", "--mirrored", name="tiny")
+
+    assert not (tmp_path / "site" / "pipelines").exists()
 
 
 def test_a_new_default_takes_the_mark_from_the_one_before(tmp_path):

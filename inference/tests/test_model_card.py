@@ -228,7 +228,7 @@ def test_classes_are_those_of_the_model_version(docs):
 def test_a_pipeline_has_a_card_with_its_members_and_its_fit(docs):
     tiny.installed(registry.own_folder(), "2", seed=2)
     members = tuple((registry.model_spec(name), weight) for name, weight in (("tiny-1", 0.25), ("tiny-2", 0.75)))
-    spec = PipelineSpec("pair", "1", members, gate.VERSION, temperature=0.9, indeterminate_below=0.6)
+    spec = PipelineSpec("pair", "1", members, gate.VERSION, mirrored=True, temperature=0.9, indeterminate_below=0.6)
     pipelines.write_pipeline(spec, registry.own_folder() / pipelines.FOLDER)
     keep(docs, "pair-1", "test", figures(indeterminate_below=0.6))
 
@@ -236,6 +236,7 @@ def test_a_pipeline_has_a_card_with_its_members_and_its_fit(docs):
 
     assert "# Pair, version 1" in text
     assert "| [tiny-2](tiny-2.md) | 0.75 |" in text
+    assert "Every member judges the image and its mirror image" in text
     assert "temperature 0.9" in text
     assert describe(spec, docs / "evidence").fitted.startswith("the pipeline's weights, temperature and thresholds")
     assert "| Indeterminate | 0 of 60 |" in text

@@ -17,6 +17,7 @@ def some_pipeline(**changes: object) -> PipelineSpec:
         "version": "2",
         "members": ((SPEC, 0.25),),
         "gate": gate.VERSION,
+        "mirrored": True,
         "temperature": 0.9,
         "indeterminate_below": 0.6,
         "disagreement_above": 0.4,
@@ -37,6 +38,15 @@ def test_a_pipeline_is_read_as_it_was_written(tmp_path):
     assert path.name == "pair-2.json"
     assert pipelines.read_pipeline(path) == some_pipeline()
     assert pipelines.pipeline_specs(tmp_path / "new") == {"pair-2": some_pipeline()}
+
+
+def test_a_manifest_from_before_judges_no_mirror_images(tmp_path):
+    path = pipelines.write_pipeline(some_pipeline(), tmp_path)
+    path.write_text(
+        json.dumps({name: value for name, value in json.loads(path.read_text()).items() if name != "mirrored"})
+    )
+
+    assert pipelines.read_pipeline(path) == some_pipeline(mirrored=False)
 
 
 def test_a_site_has_pipelines_of_its_own_beside_the_shipped_ones(tmp_path, monkeypatch):

@@ -16,8 +16,9 @@ from inference.tests import tiny
 from inference.tests.pictures import thorax
 
 
-def pipeline(*members) -> PipelineSpec:
-    return PipelineSpec(name="test", version="1", members=members or ((tiny.spec(), 1.0),), gate=gate.VERSION)
+def pipeline(*members, **changes) -> PipelineSpec:
+    members = members or ((tiny.spec(), 1.0),)
+    return PipelineSpec(**{"name": "test", "version": "1", "members": members, "gate": gate.VERSION} | changes)
 
 
 @pytest.fixture(scope="module")
@@ -142,6 +143,48 @@ def test_an_ensemble_averages_by_weight_and_keeps_each_member(models):
     np.testing.assert_allclose(judgement.probabilities, 0.75 * first.probabilities + 0.25 * second.probabilities)
     assert (first.spec.version, second.spec.version) == ("1", "2")
     assert not np.allclose(first.probabilities, second.probabilities)
+
+
+def test_a_mirrored_pipeline_says_the_mean_over_the_image_and_its_mirror_image(models):
+    plain, mirrored = (
+        Predictor(pipeline(mirrored=how), loader=lambda spec, engine: models[spec.version]) for how in (False, True)
+    )
+    subjects = [
+        Subject(thorax(seed=0)),
+        Subject(np.ascontiguousarray(thorax(seed=0)[:, ::-1])),
+        Subject(thorax(seed=1)),
+    ]
+
+    one, other, _ = plain.predict(subjects)
+    for judgement, turned in zip(mirrored.predict(subjects), (False, True), strict=False):
+        (said,) = judgement.members
+        mean = (one.probabilities + other.probabilities) / 2
+        np.testing.assert_allclose(judgement.probabilities, mean, atol=1e-6)
+        assert list(said.heatmaps) == list(tiny.LABELS)
+        for label, heatmap in said.heatmaps.items():
+            maps = one.members[0].heatmaps[label].values + other.members[0].heatmaps[label].values[:, ::-1]
+            expected = maps[:, ::-1] if turned else maps
+            np.testing.assert_allclose(heatmap.values, expected / (expected.max() or 1.0), atol=1e-5)
+    assert not np.allclose(one.probabilities, other.probabilities)
+
+
+def test_a_mirrored_pipeline_maps_the_class_that_both_views_together_name(models):
+    predictor = Predictor(pipeline(mirrored=True), loader=lambda spec, engine: models[spec.version])
+    subjects = [Subject(thorax(seed=seed)) for seed in range(3)]
+
+    for judgement in predictor.predict(subjects, "predicted"):
+        assert list(judgement.members[0].heatmaps) == [judgement.label]
+
+
+def test_a_mirror_image_with_unusable_numbers_fails_its_own_subject_only():
+    predictor = Predictor(pipeline(mirrored=True), loader=lambda spec, engine: broken())
+    good, bad = thorax(), thorax()
+    good[:20, :20] = good[:20, -20:] = bad[:20, :20] = 0
+    bad[:20, -20:] = 255
+
+    outcomes = predictor.predict([Subject(good), Subject(bad), Subject(good)])
+
+    assert [type(outcome) for outcome in outcomes] == [Judgement, Failed, Judgement]
 
 
 def test_members_with_labels_in_another_order_are_never_combined():

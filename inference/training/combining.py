@@ -26,7 +26,10 @@ TEMPERATURE_RULE = (
     "the one with the least validation cross-entropy, if the gain is beyond its 95 % paired bootstrap interval or the "
     f"expected calibration error without it is over {HIGHEST_ERROR}; else 1"
 )
-SHIPPING_RULE = "higher validation accuracy than the most accurate member, and lower cross-entropy than that member"
+SHIPPING_RULE = (
+    "higher validation accuracy than the most accurate member, and lower cross-entropy than that member; where mirror "
+    "images are judged as well, the same over the combination without them"
+)
 
 _ROUNDS = 5000
 _CONVERGED = 1e-9
@@ -60,12 +63,22 @@ class Combination:
     @property
     def is_worth_it(self) -> bool:
         """Whether it may ship, by `SHIPPING_RULE`; a single member always may."""
-        if len(self.weights) == 1:
-            return True
-        return self.gain["accuracy"] > 0 and self.gain["cross_entropy"] < 0
+        return len(self.weights) == 1 or is_better(self.gain)
+
+    def of(self, stacked: np.ndarray) -> np.ndarray:
+        """The combined probabilities float64 (n, classes) of its members' (members, n, classes)."""
+        used = np.array(self.weights) > 0
+        return weighted_mean(stacked[used], np.array(self.weights)[used], self.temperature)
 
 
-def fit(stacked: np.ndarray, targets: np.ndarray, rule: ThresholdRule = DEFAULT_RULE, seed: int = 0) -> Combination:
+def fit(
+    stacked: np.ndarray,
+    targets: np.ndarray,
+    rule: ThresholdRule = DEFAULT_RULE,
+    seed: int = 0,
+    *,
+    mirrored: bool = False,
+) -> Combination:
     """Fit a combination on validation outputs.
 
     Args:
@@ -73,12 +86,13 @@ def fit(stacked: np.ndarray, targets: np.ndarray, rule: ThresholdRule = DEFAULT_
         targets: int (n,), the true classes.
         rule: How thresholds are chosen.
         seed: Seed of the bootstrap.
+        mirrored: Whether they are means over an image and its mirror image.
     """
     weights, weighting = choose_weights(stacked, targets, seed)
     used = weights > 0
     mean = weighted_mean(stacked[used], weights[used])
-    # A single member has been calibrated already, by the temperature of its model version.
-    temperature = choose_temperature(mean, targets, seed) if used.sum() > 1 else 1.0
+    # One member on one view has been calibrated already, by the temperature of its model version.
+    temperature = choose_temperature(mean, targets, seed) if used.sum() > 1 or mirrored else 1.0
     combined = weighted_mean(stacked[used], weights[used], temperature)
     members = tuple(figures_of(probabilities, targets) for probabilities in stacked)
     best = max(range(len(members)), key=lambda index: (members[index]["accuracy"], -members[index]["cross_entropy"]))
@@ -93,6 +107,11 @@ def fit(stacked: np.ndarray, targets: np.ndarray, rule: ThresholdRule = DEFAULT_
         combined=figures_of(combined, targets),
         gain=compare(combined, stacked[best], targets, seed),
     )
+
+
+def is_better(gain: dict[str, Any]) -> bool:
+    """Whether the first of two that were compared is more accurate, with less cross-entropy; see `compare`."""
+    return gain["accuracy"] > 0 and gain["cross_entropy"] < 0
 
 
 def choose_weights(stacked: np.ndarray, targets: np.ndarray, seed: int = 0) -> tuple[np.ndarray, str]:

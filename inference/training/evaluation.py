@@ -88,6 +88,7 @@ def about(pipeline: PipelineSpec, outcomes: Iterable[FileOutcome]) -> dict[str, 
     targets, stacked = member_arrays(outcomes)
     return {
         "gate": pipeline.gate,
+        "mirrored": pipeline.mirrored,
         "combination": pipeline.combination,
         "temperature": pipeline.temperature,
         "indeterminate_below": pipeline.indeterminate_below,

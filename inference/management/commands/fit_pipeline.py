@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,11 @@ class Command(BaseCommand):
             "--default", action="store_true", help="mark it, instead of another in that folder, for new installations"
         )
         parser.add_argument(
+            "--mirrored",
+            action="store_true",
+            help="have every member judge the mirror image as well, which doubles its time; written only if better so",
+        )
+        parser.add_argument(
             "--target-accuracy",
             type=float,
             default=DEFAULT_RULE.target_accuracy,
@@ -75,17 +80,28 @@ class Command(BaseCommand):
             members = [registry.model_spec(name) for name in options["members"]]
             trial = _trial(options["name"], options["pipeline_version"], members, folder)
             targets, stacked = evaluation.member_arrays(self._judge(trial, options))
+            plain = combining.fit(stacked, targets, rule, options["seed"])
+            combination, over_plain = plain, None
+            if options["mirrored"]:
+                trial = replace(trial, mirrored=True)
+                _, both = evaluation.member_arrays(self._judge(trial, options))
+                combination = combining.fit(both, targets, rule, options["seed"], mirrored=True)
+                over_plain = combining.compare(combination.of(both), plain.of(stacked), targets, options["seed"])
         except (DataError, DomainError, ValueError) as error:
             raise CommandError(str(error)) from error
-        combination = combining.fit(stacked, targets, rule, options["seed"])
         if not combination.is_worth_it:
             raise CommandError(_refusal(combination, members))
+        if over_plain and not combining.is_better(over_plain):
+            raise CommandError(
+                f"No pipeline was written: mirror images do not make it better ({_gain(over_plain)}). Fit it without."
+            )
         pipeline = _pipeline(trial, combination)
         figures = {"name": pipeline.key} | provenance(members) | {"data": options["data"].resolve().name}
         figures |= {"images": len(targets)} | _figures(pipeline, combination, members, rule)
+        figures |= {"gain_over_unmirrored": over_plain}
         write_evidence(figures, options["evidence"] / pipeline.key / "fit.json")
         _install(pipeline, folder, default=options["default"])
-        self.stdout.write(_summary(pipeline, combination))
+        self.stdout.write(_summary(pipeline, combination, over_plain))
 
     def _judge(self, trial: PipelineSpec, options: dict[str, Any]) -> list[evaluation.FileOutcome]:
         files = find_files(options["data"], trial.labels)
@@ -118,6 +134,7 @@ def _pipeline(trial: PipelineSpec, combination: combining.Combination) -> Pipeli
             (spec, weight) for (spec, _), weight in zip(trial.members, combination.weights, strict=True) if weight > 0
         ),
         gate=trial.gate,
+        mirrored=trial.mirrored,
         temperature=combination.temperature,
         indeterminate_below=combination.thresholds.indeterminate_below,
         disagreement_above=combination.thresholds.disagreement_above,
@@ -157,16 +174,21 @@ def _figures(
 
 
 def _refusal(combination: combining.Combination, members: list[ModelSpec]) -> str:
-    best, gain = members[combination.best_member].name, combination.gain
-    low, high = gain["accuracy_ci95"]
+    best = members[combination.best_member].name
     return (
-        f"No pipeline was written: on these images it does not beat {best} alone (accuracy {gain['accuracy']:+.4f}, "
-        f"95 % {low:+.4f} to {high:+.4f}; cross-entropy {gain['cross_entropy']:+.4f}; weights "
+        f"No pipeline was written: on these images it does not beat {best} alone ({_gain(combination.gain)}; weights "
         f"{_weights(members, combination)}). Serve {best} by itself, or add a member that errs elsewhere."
     )
 
 
-def _summary(pipeline: PipelineSpec, combination: combining.Combination) -> str:
+def _gain(gain: dict[str, Any]) -> str:
+    low, high = gain["accuracy_ci95"]
+    return (
+        f"accuracy {gain['accuracy']:+.4f}, 95 % {low:+.4f} to {high:+.4f}; cross-entropy {gain['cross_entropy']:+.4f}"
+    )
+
+
+def _summary(pipeline: PipelineSpec, combination: combining.Combination, over_plain: dict[str, Any] | None) -> str:
     thresholds = combination.thresholds
     lines = [
         f"{pipeline.key}: "
@@ -177,11 +199,9 @@ def _summary(pipeline: PipelineSpec, combination: combining.Combination) -> str:
         f"accuracy of {thresholds.accuracy:.4f}",
     ]
     if len(combination.weights) > 1:
-        low, high = combination.gain["accuracy_ci95"]
-        lines.append(
-            f"over its best member: accuracy {combination.gain['accuracy']:+.4f} (95 % {low:+.4f} to {high:+.4f}), "
-            f"cross-entropy {combination.gain['cross_entropy']:+.4f}"
-        )
+        lines.append(f"over its best member: {_gain(combination.gain)}")
+    if over_plain:
+        lines.append(f"over the same without mirror images: {_gain(over_plain)}")
     lines.append("Make it known with `manage.py register_models`.")
     return "\n".join(lines)
 

@@ -52,13 +52,12 @@ def _fit(described: Described) -> list[str]:
         ]
         for row in [*fit["members"], {"model": "combined", "weight": 1.0} | fit["combined"]]
     ]
-    gain = fit["gain_over_best_member"]
     thresholds = fit["thresholds"]
     return [
         *table(["Member", "Weight", "Accuracy", "Macro AUC", "Cross-entropy"], rows),
-        f"On {fit['images']} validation images. Over its best member, {fit['best_member']}: accuracy "
-        f"{with_interval(gain, 'accuracy', 4)}, macro AUC {with_interval(gain, 'macro_auc', 4)}, cross-entropy "
-        f"{with_interval(gain, 'cross_entropy', 4)} (paired bootstrap).",
+        f"On {fit['images']} validation images. Over its best member, {fit['best_member']}: "
+        f"{_gains(fit['gain_over_best_member'])} (paired bootstrap).",
+        *_mirrored(fit.get("gain_over_unmirrored")),
         "",
         f"- Weights ({fit['weighting']}): {fit['rules']['weights']}.",
         f"- Temperature {fit['temperature']:g}: {fit['rules']['temperature']}.",
@@ -67,6 +66,18 @@ def _fit(described: Described) -> list[str]:
         f"- Ships only with {fit['rules']['shipping']}.",
         "",
     ]
+
+
+def _mirrored(gain: dict[str, Any] | None) -> list[str]:
+    """What judging mirror images as well is worth; nothing where they are not, or nobody measured it."""
+    if gain is None:
+        return []
+    return ["", f"All figures are with mirror images. Over the same members without them: {_gains(gain)}."]
+
+
+def _gains(gain: dict[str, Any]) -> str:
+    named = {"accuracy": "accuracy", "macro_auc": "macro AUC", "cross_entropy": "cross-entropy"}
+    return ", ".join(f"{words} {with_interval(gain, name, 4)}" for name, words in named.items())
 
 
 def _records(described: Described) -> list[str]:

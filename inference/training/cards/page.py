@@ -23,6 +23,9 @@ DATA_NOTES = "data.notes.md"
 """Beside the cards: what their common data are; included verbatim."""
 
 
+_MIRRORED = "Every member judges the image and its mirror image; its probabilities are the means of both. "
+
+
 def card(described: Described, folder: Path) -> str:
     """The model card of a model version or a pipeline.
 
@@ -93,6 +96,7 @@ def _pipeline_details(described: Described) -> list[str]:
     ]
     return [
         *table(["Member", "Weight", "Scores", "Parameters"], rows),
+        f"{_MIRRORED if described.pipeline.mirrored else ''}"
         f"Combination: {described.pipeline.combination} of probabilities, temperature "
         f"{described.pipeline.temperature:g}. Labels: {', '.join(described.labels)}. Gate at evaluation: "
         f"{_gate(described)}. Indeterminate with a top probability under {described.pipeline.indeterminate_below:g} or "
