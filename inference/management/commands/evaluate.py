@@ -34,7 +34,7 @@ class Command(BaseCommand):
         what.add_argument("--model", help="model version by itself, such as covidnet8-2")
         what.add_argument(
             "--pipeline",
-            help="pipeline with its weights and thresholds, such as standard-2 (default: that of new installations)",
+            help="pipeline with its weights and thresholds, such as standard-3 (default: that of new installations)",
         )
         parser.add_argument(
             "--evidence",

@@ -15,7 +15,7 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser):
-        parser.add_argument("--activate", metavar="PIPELINE", help="then make this pipeline active, such as standard-2")
+        parser.add_argument("--activate", metavar="PIPELINE", help="then make this pipeline active, such as standard-3")
 
     def handle(self, *args, activate: str | None, **options):
         try:
