@@ -23,6 +23,7 @@ from portal.errors import DomainError
 
 _SUFFIXES = {JPEG: "jpg", PNG: "png", DICOM: "dcm"}
 _PARTIAL_PREFIX = ".partial-"
+_TOP = "facilities"
 
 
 class StorageError(DomainError):
@@ -105,6 +106,17 @@ class ContentAddressedStorage(FileSystemStorage):
     def get_available_name(self, name: str, max_length: int | None = None) -> str:
         """The name itself: it is taken only by the same content."""
         return name
+
+    def _open(self, name: str, mode: str = "rb") -> File:
+        """Where not even the top folder is there, no one file is missing: most likely nothing is mounted here."""
+        try:
+            return super()._open(name, mode)
+        except FileNotFoundError:
+            if Path(self.path(_TOP)).exists():
+                raise
+            raise StorageUnavailable(
+                "The folder for images is empty.", remedy="Tell the administrator: it is perhaps not mounted."
+            ) from None
 
     def walk(self) -> Iterator[StoredFile]:
         """Every file, also the partial one of a process that was killed."""
@@ -201,7 +213,7 @@ def _name(facility_uid: UUID | str, kind: str, sha256: str, suffix: str) -> str:
     """``facilities/<uid>/<kind>/ab/<sha256>.<suffix>``; the two digits keep folders small."""
     if not re.fullmatch(r"[0-9a-f]{64}", sha256):
         raise ValueError("expected 64 lower-case hexadecimal digits as SHA-256")
-    return f"facilities/{UUID(str(facility_uid))}/{kind}/{sha256[:2]}/{sha256}.{suffix}"
+    return f"{_TOP}/{UUID(str(facility_uid))}/{kind}/{sha256[:2]}/{sha256}.{suffix}"
 
 
 def read_verified(name: str, sha256: str) -> bytes:

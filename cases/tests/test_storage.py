@@ -19,6 +19,7 @@ from cases.storage import (
     FileDamaged,
     FileMissing,
     StorageFull,
+    StorageUnavailable,
     heatmap_name,
     image_storage,
     original_name,
@@ -137,6 +138,7 @@ def test_a_name_outside_the_storage_is_refused(storage):
 
 
 def test_a_file_that_is_not_there_is_told_as_such(storage):
+    storage.save(preview_name(FACILITY, SHA256), ContentFile(DATA))
     storage.delete("a/b.png")
 
     assert not storage.exists("a/b.png")
@@ -158,6 +160,14 @@ def test_only_the_bytes_that_were_stored_are_read(storage, read):
     storage.delete(name)
     with pytest.raises(FileMissing):
         read(name, SHA256)
+
+
+@pytest.mark.parametrize(
+    "read", [read_verified, lambda *file: verified_size(image_storage(), *file)], ids=["read", "size"]
+)
+def test_an_empty_folder_is_no_missing_file_but_perhaps_not_mounted(folder, read):
+    with pytest.raises(StorageUnavailable, match="perhaps not mounted"):
+        read(preview_name(FACILITY, SHA256), SHA256)
 
 
 def test_a_file_in_a_folder_is_its_owners_only(folder):

@@ -9,7 +9,7 @@ import pytest
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from cases.storage import FileDamaged, FileMissing, StorageError, StorageFull
+from cases.storage import FileDamaged, FileMissing, StorageError, StorageFull, StorageUnavailable
 from inference import stages, worker
 from inference.errors import WeightsError
 from inference.models import Run
@@ -42,6 +42,7 @@ def storage(monkeypatch):
         (StorageError(REFUSES), Obstacle(REFUSES)),
         (OSError(errno.EIO, "Input/output error"), Obstacle(stages.OUT_OF_REACH)),
         (OSError(errno.ESTALE, "Stale file handle"), Obstacle(stages.OUT_OF_REACH)),
+        (StorageUnavailable("Nothing is there."), Obstacle("Nothing is there.")),
         (FileMissing("It is missing."), Setback("It is missing.")),
         (FileDamaged("It is damaged."), Setback("It is damaged.")),
         (ValueError("Something else"), Setback(stages.UNREADABLE)),
