@@ -62,7 +62,7 @@ class Predictor:
         batch_size: int = BATCH_SIZE,
     ):
         self.pipeline = pipeline
-        self._batch_size = batch_size
+        self._at_once = max(batch_size // 2, 1) if pipeline.mirrored else batch_size
         self._gate = get_gate(pipeline.gate)
         self._engine_name = engine_name
         self._loader = loader
@@ -96,8 +96,8 @@ class Predictor:
             self._gate.assess(subject) if gated else None for subject in subjects
         ]
         eligible = [index for index, outcome in enumerate(outcomes) if outcome is None]
-        for start in range(0, len(eligible), self._batch_size):
-            indices = eligible[start : start + self._batch_size]
+        for start in range(0, len(eligible), self._at_once):
+            indices = eligible[start : start + self._at_once]
             judged = self._judge([subjects[index].working for index in indices], heatmaps)
             for index, outcome in zip(indices, judged, strict=True):
                 outcomes[index] = outcome

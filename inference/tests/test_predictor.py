@@ -168,6 +168,22 @@ def test_a_mirrored_pipeline_says_the_mean_over_the_image_and_its_mirror_image(m
     assert not np.allclose(one.probabilities, other.probabilities)
 
 
+@pytest.mark.parametrize("batch_size", [1, 4])
+def test_the_mirror_images_count_among_those_of_a_call(batch_size):
+    calls = []
+
+    def answer(batch):
+        calls.append(len(batch))
+        return np.zeros((len(batch), 3), np.float32)
+
+    predictor = Predictor(
+        pipeline(mirrored=True), loader=lambda spec, engine: tiny.Answering(answer), batch_size=batch_size
+    )
+    predictor.predict([Subject(thorax(seed=seed)) for seed in range(3)], "none")
+
+    assert calls == ([2, 2, 2] if batch_size == 1 else [4, 2])
+
+
 def test_a_mirrored_pipeline_maps_the_class_that_both_views_together_name(models):
     predictor = Predictor(pipeline(mirrored=True), loader=lambda spec, engine: models[spec.version])
     subjects = [Subject(thorax(seed=seed)) for seed in range(3)]
