@@ -110,7 +110,7 @@ class ContentAddressedStorage(FileSystemStorage):
     def _open(self, name: str, mode: str = "rb") -> File:
         """Where not even the top folder is there, no one file is missing: most likely nothing is mounted here."""
         try:
-            return super()._open(name, mode)
+            return super()._open(name, mode)  # type: ignore[misc] # the stubs leave it out
         except FileNotFoundError:
             if Path(self.path(_TOP)).exists():
                 raise
