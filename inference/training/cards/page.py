@@ -23,7 +23,7 @@ DATA_NOTES = "data.notes.md"
 """Beside the cards: what their common data are; included verbatim."""
 
 
-_MIRRORED = "Every member judges the image and its mirror image; its probabilities are the means of both. "
+_MIRRORED = "Every member judges the image and its mirror image; its probabilities and heatmaps are the means of both. "
 
 
 def card(described: Described, folder: Path) -> str:
