@@ -110,6 +110,11 @@ class PipelineSpec:
         return f"{self.name}-{self.version}"
 
     @property
+    def is_one_model(self) -> bool:
+        """Whether it says what a single model version says by itself, but for thresholds."""
+        return len(self.members) == 1 and not self.mirrored
+
+    @property
     def labels(self) -> tuple[str, ...]:
         """Label codes in the order of all members' outputs."""
         return self.members[0][0].labels

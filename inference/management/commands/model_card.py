@@ -50,13 +50,13 @@ class Command(BaseCommand):
 
 
 def shipped(evidence: Path) -> dict[str, Described]:
-    """Everything shipped by name: model versions, then pipelines of several; `evidence` is where figures lie."""
+    """Everything shipped by name: model versions, then pipelines that are more; `evidence` is where figures lie."""
     found: list[ModelSpec | PipelineSpec] = [*registry.model_specs(registry.WEIGHTS_DIR).values()]
-    found += [spec for spec in pipelines.pipeline_specs(pipelines.PIPELINES_DIR).values() if len(spec.members) > 1]
+    found += [spec for spec in pipelines.pipeline_specs(pipelines.PIPELINES_DIR).values() if not spec.is_one_model]
     return {described.name: described for described in (describe(what, evidence) for what in found)}
 
 
 def _installed(name: str) -> ModelSpec | PipelineSpec:
-    """A model version or pipeline of this installation; a pipeline of one member is that member."""
+    """A model version or pipeline of this installation; a pipeline that is one model version has its card."""
     pipeline = pipelines.find_pipeline(name)
-    return pipeline if len(pipeline.members) > 1 else registry.model_spec(name)
+    return registry.model_spec(name) if pipeline.is_one_model else pipeline

@@ -13,7 +13,7 @@ _NOT_RECORDED = "not recorded"
 def section(described: Described) -> list[str]:
     """Recipe or fit, and the commands that made every figure."""
     lines = ["## How it was made"]
-    lines += _fit(described) if len(described.members) > 1 else _training(described.evidence.training)
+    lines += _fit(described) if described.pipeline else _training(described.evidence.training)
     return lines + _records(described)
 
 
