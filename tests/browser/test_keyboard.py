@@ -7,6 +7,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from cases.claims import claim_case
 from cases.models import Review
 from cases.tests.factories import CaseFactory, PatientFactory, RadiographFactory
 from portal.accounts.keyboard import choose_keys, keys_of
@@ -49,6 +50,26 @@ def test_a_case_goes_from_the_queue_to_the_signature_by_keyboard_alone(sign_in, 
     expect(page.get_by_role("heading", name=following.patient.display_name)).to_be_visible()
     review = Review.objects.get(case=case)
     assert (review.findings, review.was_blind) == ("1 sis", True)
+
+
+HIDDEN_BY_THE_BUTTONS = """() => {
+    const { activeElement: field } = document, buttons = document.querySelector(".actions-sticky");
+    return !buttons.contains(field) && field.getBoundingClientRect().bottom > buttons.getBoundingClientRect().top;
+}"""
+
+
+def test_no_field_of_the_read_is_below_its_buttons_when_it_has_the_focus(sign_in, radiologist, live_server, case):
+    claim_case(case=case, reader=radiologist)
+    page = sign_in(radiologist)
+    page.goto(f"{live_server.url}{case.get_absolute_url()}")
+    page.get_by_role("group", name="Final label").get_by_role("radio").first.focus()
+
+    passed = 0
+    while not page.evaluate("document.activeElement.matches('.actions-sticky *')"):
+        assert not page.evaluate(HIDDEN_BY_THE_BUTTONS), page.evaluate("document.activeElement.outerHTML")
+        page.keyboard.press("Tab")
+        passed += 1
+    assert passed > 10
 
 
 def test_a_key_of_ones_own_works_and_the_usual_one_does_not(sign_in, radiologist, live_server, case):
