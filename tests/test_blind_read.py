@@ -158,7 +158,7 @@ def test_the_answers_to_a_blind_reader_are_the_same_whatever_the_ai_concluded(wo
     assert differing(found) == set()
     everything = " ".join(body for _, _, body in found["covid"].values())
     assert ("withheld" in everything) == (role != Role.ADMINISTRATOR)
-    assert not re.search(r"0\.91|91 %|91\.37|0\.05\d|out_of_distribution", everything)
+    assert not re.search(r"\b0\.91|\b91 %|91\.37|\b0\.05\d|out_of_distribution", everything)
 
 
 def test_the_same_questions_do_tell_a_reader_who_has_committed_and_a_submitter(world, client_of, monkeypatch):
