@@ -96,27 +96,31 @@ def _extended(case: Case) -> Case:
     return case
 
 
-@transaction.atomic
 def claim_next_case(*, reader, request=None) -> Case | None:
-    """Claims the first case in reading order that nobody holds; None if there is none."""
+    """Claims the first case in reading order that nobody holds; None if there is none.
+
+    Each look is a transaction of its own: PostgreSQL keeps the lock of a row that turns out to be taken until the
+    transaction ends, and whoever looked on with it could wait for somebody who waits for that row.
+    """
     order = ReadingOrder.of(reader.facility)
+    looks = (_unlocked, _all_in_turn) if connection.features.has_select_for_update_skip_locked else (_all_in_turn,)
     while candidates := order.first(claimable_by(reader), CANDIDATES):
-        if case := _first_free(reader, candidates):
-            return claim_case(case=case, reader=reader, request=request)
+        rows = claimable_by(reader).filter(pk__in=candidates)
+        for first_free in looks:
+            with transaction.atomic():
+                if case := first_free(rows, candidates):
+                    return claim_case(case=case, reader=reader, request=request)
     return None
 
 
-def _first_free(reader, candidates: list[int]) -> Case | None:
-    """The first of the candidates that is still free, locked.
+def _unlocked(rows: CaseQuerySet, candidates: list[int]) -> Case | None:
+    """The first of the candidates whose row nobody has locked, for one that is locked is mostly being claimed."""
+    in_order = Choice(*(When(pk=pk, then=Value(rank)) for rank, pk in enumerate(candidates)))
+    return rows.select_for_update(skip_locked=True, of=("self",)).order_by(in_order).first()
 
-    A row that another request has locked is passed over, for it is being claimed there; only if that leaves none is it
-    waited for, because the AI's results lock rows, too.
-    """
-    rows = claimable_by(reader).filter(pk__in=candidates)
-    if connection.features.has_select_for_update_skip_locked:
-        in_order = Choice(*(When(pk=pk, then=Value(rank)) for rank, pk in enumerate(candidates)))
-        if case := rows.select_for_update(skip_locked=True, of=("self",)).order_by(in_order).first():
-            return case
+
+def _all_in_turn(rows: CaseQuerySet, candidates: list[int]) -> Case | None:
+    """The first of the candidates once all their rows are locked: the AI's results lock rows, too, for a moment."""
     free = rows.select_for_update().order_by("pk")  # as everybody locks who locks several: else two wait for each other
     return min(free, key=lambda case: candidates.index(case.pk), default=None)
 
