@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Case as Choice
 from django.db.models import Q, Value, When
 from django.utils import timezone
@@ -103,10 +103,9 @@ def claim_next_case(*, reader, request=None) -> Case | None:
     transaction ends, and whoever looked on with it could wait for somebody who waits for that row.
     """
     order = ReadingOrder.of(reader.facility)
-    looks = (_unlocked, _all_in_turn) if connection.features.has_select_for_update_skip_locked else (_all_in_turn,)
     while candidates := order.first(claimable_by(reader), CANDIDATES):
         rows = claimable_by(reader).filter(pk__in=candidates)
-        for first_free in looks:
+        for first_free in (_unlocked, _all_in_turn):
             with transaction.atomic():
                 if case := first_free(rows, candidates):
                     return claim_case(case=case, reader=reader, request=request)

@@ -95,9 +95,7 @@ def claim_runs(*, limit: int, worker: str, beside_others: bool = False) -> list[
         worker: Who takes them.
         beside_others: The worker has other runs on the way: where one that was tried before is next, it takes nothing.
     """
-    rows = Run.objects.queued().with_what_workers_need()
-    if connection.features.has_select_for_update_skip_locked:
-        rows = rows.select_for_update(skip_locked=True, of=("self",))
+    rows = Run.objects.queued().with_what_workers_need().select_for_update(skip_locked=True, of=("self",))
     queued = list(rows[:limit])
     if queued and queued[0].attempts:
         claimed = [] if beside_others else queued[:1]
@@ -310,19 +308,23 @@ def return_abandoned_runs() -> int:
 
     They may be claimed at once: the lease was wait enough.
     """
-    rows = Run.objects.abandoned().select_related("radiograph")
-    if connection.features.has_select_for_update_skip_locked:
-        rows = rows.select_for_update(skip_locked=True, of=("self",))
+    rows = Run.objects.abandoned().select_related("radiograph").select_for_update(skip_locked=True, of=("self",))
     runs = list(rows.order_by("radiograph__case_id", "id"))
     for run in runs:
         record_failure(run, "The worker stopped while it was judging this image.")
     return len(runs)
 
 
+@transaction.atomic
 def extend_leases(tokens: Collection[uuid.UUID]) -> int:
-    """Gives runs that are under one of these leases a whole lease from now; returns their number."""
-    mine = Run.objects.filter(status=Run.Status.RUNNING, lease_token__in=tokens)
-    return mine.update(lease_expires_at=Now() + timedelta(seconds=settings.RUN_LEASE_SECONDS))
+    """Gives runs that are under one of these leases a whole lease from now; returns their number.
+
+    A run whose row is locked is passed over: it is being recorded, and needs no lease any more.
+    """
+    mine = Run.objects.filter(status=Run.Status.RUNNING, lease_token__in=tokens).select_for_update(skip_locked=True)
+    return Run.objects.filter(pk__in=[run.pk for run in mine.only("pk")]).update(
+        lease_expires_at=Now() + timedelta(seconds=settings.RUN_LEASE_SECONDS)
+    )
 
 
 def queue_stands_still(seconds: float) -> bool:

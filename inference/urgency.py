@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from django.db import connection
-
 from cases.models import Case
 from inference.models import Run
 
@@ -15,6 +13,5 @@ def follow_priority(case: Case) -> None:
     runs before cases, so that each would wait for the other for ever.
     """
     runs = Run.objects.filter(radiograph__in=case.radiographs.values("pk")).exclude(status__in=Run.CONCLUDED)
-    if connection.features.has_select_for_update_skip_locked:
-        runs = runs.select_for_update(skip_locked=True)
-    Run.objects.filter(pk__in=[run.pk for run in runs.only("pk")]).update(priority=case.priority)
+    unlocked = runs.select_for_update(skip_locked=True).only("pk")
+    Run.objects.filter(pk__in=[run.pk for run in unlocked]).update(priority=case.priority)

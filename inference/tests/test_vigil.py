@@ -4,8 +4,10 @@ import threading
 from datetime import timedelta
 
 import pytest
+from django.db import transaction
 from django.db.models.functions import Now
 
+from cases.tests.test_services import at_once
 from inference import services, vigil, worker
 from inference.models import Run
 from inference.tests.factories import PipelineFactory, RunFactory, claimed
@@ -38,6 +40,15 @@ def test_the_leases_of_others_are_left_alone():
     assert services.extend_leases([mine.lease_token]) == 1
 
     assert Run.objects.get(pk=other.pk).lease_expires_at == before
+
+
+def test_a_run_that_is_being_recorded_is_not_waited_for():
+    """Who waits with other runs' rows locked could have the one who records wait for them."""
+    run = claimed(RunFactory())
+
+    with transaction.atomic():
+        Run.objects.select_for_update().get(pk=run.pk)
+        assert at_once(services.extend_leases, [[run.lease_token]]) == [0]
 
 
 def test_work_that_does_not_move_is_given_up():
