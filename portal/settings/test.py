@@ -15,7 +15,7 @@ SECRET_KEY = "only-for-the-test-suite-and-never-for-anything-else-0123456789"  #
 ALLOWED_HOSTS = ["testserver", "127.0.0.1", "localhost"]
 DATABASES = {
     "default": env.db("DATABASE_URL", default="postgres://portal@127.0.0.1:5432/portal")
-    | {"OPTIONS": {"options": SHORT_STATEMENTS}}
+    | {"OPTIONS": {"options": f"{SHORT_STATEMENTS} -c lock_timeout=60s"}}  # who waits for ever fails, and hangs nobody
 }
 # pytest-xdist runs several processes on one Redis: each has a numbered database of its own, as it has in PostgreSQL.
 _XDIST_WORKER = env("PYTEST_XDIST_WORKER", default="gw0").removeprefix("gw")
