@@ -88,7 +88,7 @@ def test_a_route_answers_those_whom_the_table_names_and_nobody_else(route, world
     for role in (NOBODY, *Role):
         user = None if role == NOBODY else world.users[role]
         path = world.address(route, user)
-        for method in ("GET", "POST", "PUT", "DELETE"):
+        for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
             response = ask(method, path, user)
             told = f"{method} {path} as {role}: {response.status_code}"
             if table_allows(route, method, role):
@@ -109,7 +109,7 @@ def test_an_object_of_another_facility_does_not_exist(route, world, ask):
     path = world.address(route, None)
     for role in Role:
         outsider = UserFactory(role=role, facility=elsewhere)
-        for method in ("GET", "POST"):
+        for method in ("GET", "POST", "PATCH"):
             if table_allows(route, method, role):
                 response = ask(method, path, outsider)
                 assert response.status_code in {404, 405}, f"{method} {path} as {role}: {response.status_code}"

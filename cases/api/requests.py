@@ -35,6 +35,13 @@ class CaseFields(StrictSerializer):
     symptom_onset = serializers.DateField(required=False, allow_null=True)
 
 
+class PriorityRequest(StrictSerializer):
+    priority = PriorityField()
+    shown = PriorityField(
+        required=False, help_text="The priority that you know; where the case has another one by now, nothing changes."
+    )
+
+
 class CaseRequest(CaseFields):
     """A case of a patient who is in the portal already (``patient``: uid), or who comes with it (an object)."""
 

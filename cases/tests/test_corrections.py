@@ -233,3 +233,42 @@ class TestPriority:
 
         assert self.change(client_of(radiologist), case, Priority.STAT).status_code == 409
         assert "Change the priority" not in client_of(radiologist).get(case.get_absolute_url()).text
+
+
+class TestPriorityOverTheApi:
+    def change(self, client, case: Case, **said: str):
+        return client.patch(f"/api/v1/cases/{case.uid}/", said, format="json")
+
+    def test_a_system_raises_a_case_and_sees_it_as_it_is_then(self, api_of, submitter, case):
+        first, again = (self.change(api_of(submitter), case, priority="stat") for _ in range(2))
+
+        assert (first.status_code, again.status_code) == (200, 200)
+        assert (first.json()["uid"], first.json()["priority"], first.json()["radiographs"]) == (
+            str(case.uid),
+            "stat",
+            [],
+        )
+        assert AuditEvent.objects.get(event=Event.CHANGED_PRIORITY, actor=submitter).detail == "routine to stat"
+        assert AuditEvent.objects.filter(event=Event.VIEWED_CASE, actor=submitter, object_uid=case.uid).count() == 2
+
+    def test_who_names_the_priority_they_know_does_not_undo_a_change_they_have_not_seen(self, api_of, submitter, case):
+        Case.objects.update(priority=Priority.STAT)
+
+        refused = self.change(api_of(submitter), case, priority="urgent", shown="routine")
+
+        assert (refused.status_code, refused.json()["code"]) == (409, "priority_changed")
+        assert self.change(api_of(submitter), case, priority="urgent", shown="stat").json()["priority"] == "urgent"
+
+    @pytest.mark.parametrize("said", [{}, {"priority": "now"}, {"priority": "stat", "status": "signed"}])
+    def test_what_cannot_be_is_refused(self, api_of, submitter, case, said):
+        response = self.change(api_of(submitter), case, **said)
+
+        assert (response.status_code, response.json()["code"]) == (400, "invalid")
+        assert not case.priority_changes.exists()
+
+    def test_a_signed_case_keeps_the_one_it_was_read_with(self, api_of, radiologist, submitter, case):
+        sign_case(case=case, reader=radiologist, final_label="normal")
+
+        response = self.change(api_of(submitter), case, priority="stat")
+
+        assert (response.status_code, response.json()["code"]) == (409, "already_signed")

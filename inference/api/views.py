@@ -10,7 +10,9 @@ from rest_framework import generics, status
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from cases.api import requests
 from cases.api.scoping import FacilityScopedView
+from cases.corrections import change_priority
 from cases.models import Batch, Case
 from inference.api.filters import RunFilter
 from inference.api.serializers import (
@@ -29,6 +31,7 @@ from portal.audit.models import Event
 from portal.audit.services import record
 from portal.negotiation import AnyAccept
 from portal.schema import PDF, PNG, conflict
+from portal.serializers import checked
 
 
 class CaseDetailView(FacilityScopedView, generics.RetrieveAPIView):
@@ -58,6 +61,31 @@ class CaseDetailView(FacilityScopedView, generics.RetrieveAPIView):
         case = self.get_object()
         record(Event.VIEWED_CASE, actor=request.user, obj=case, request=request)
         return Response(self.get_serializer(case).data)
+
+    @extend_schema(
+        summary="Change a case's priority",
+        operation_id="cases_change_priority",
+        request=requests.PriorityRequest,
+        responses={
+            200: CaseDetailSerializer,
+            **conflict("`already_signed`, or `priority_changed`: it is no longer the one that you know."),
+        },
+    )
+    def patch(self, request, uid):
+        """Its place in the worklist and that of its images before the AI follow. Repeating it is safe.
+
+        The answer is the case as a whole.
+        """
+        case = self.get_object()
+        said = checked(requests.PriorityRequest, request)
+        change_priority(
+            case=case,
+            priority=said["priority"],
+            shown=said.get("shown", case.priority),
+            actor=request.user,
+            request=request,
+        )
+        return self.get(request, uid)
 
 
 class CaseReportView(APIView):

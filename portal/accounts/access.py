@@ -160,7 +160,7 @@ ROUTES: dict[str, Rules] = {
     "api:patient-lab-results": {"GET": Action.VIEW_CASE, "POST": Action.ADD_LAB_RESULT},
     "api:lab-result-import": Action.ADD_LAB_RESULT,
     "api:case-list": {"GET": Action.VIEW_CASE, "POST": Action.ADD_CASE},
-    "api:case-detail": Action.VIEW_CASE,
+    "api:case-detail": {"GET": Action.VIEW_CASE, "PATCH": Action.CHANGE_PRIORITY},
     "api:case-report": Action.VIEW_CASE,
     "api:case-images": {"GET": Action.VIEW_CASE, "POST": Action.ADD_CASE},
     "api:batch-list": {"GET": Action.VIEW_CASE, "POST": Action.ADD_CASE},
