@@ -13,12 +13,14 @@ from cases.models import Batch, BatchItem, Case, LabResult, OrderArm, Patient, P
 from portal.problems import of_domain_error
 from portal.serializers import ProblemSerializer, address_of, label_of
 
+PRIORITIES = [(priority.name.lower(), priority.label) for priority in Priority]
+
 
 class PriorityField(serializers.ChoiceField):
     """A priority by its stable name; the database keeps its rank."""
 
     def __init__(self, **options):
-        super().__init__(choices=[(priority.name.lower(), priority.label) for priority in Priority], **options)
+        super().__init__(choices=PRIORITIES, **options)
 
     def to_internal_value(self, data):
         return Priority[super().to_internal_value(data).upper()]

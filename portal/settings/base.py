@@ -210,6 +210,7 @@ SPECTACULAR_SETTINGS = {
         "BatchItemOutcomeEnum": "cases.models.BatchItem.Outcome",
         "CaseStatusEnum": "cases.models.Case.Status",
         "PipelineStatusEnum": "inference.models.Pipeline.Status",
+        "PriorityEnum": "cases.api.serializers.PRIORITIES",
         "RunStatusEnum": "inference.models.Run.Status",
     },
     "COMPONENT_SPLIT_REQUEST": True,
